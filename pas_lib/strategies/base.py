@@ -1,0 +1,218 @@
+"""What every strategy shares: metadata, selection by rank, staleness, and the shape of its answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from pas_lib import clock
+from pas_lib.errors import PayloadError
+
+SIGNAL_COLUMNS = ("security_id", "symbol", "score", "rank")
+
+
+class Cadence(StrEnum):
+    """How often a strategy decides; it does so at the last session of the period."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+
+    def is_due(self, session: date) -> bool:
+        """Tell whether `session` is the last one of its period."""
+        match self:
+            case Cadence.DAILY:
+                return True
+            case Cadence.WEEKLY:
+                return clock.is_week_end(session)
+            case Cadence.MONTHLY:
+                return clock.is_month_end(session)
+            case Cadence.QUARTERLY:
+                return clock.is_quarter_end(session)
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyWeights:
+    """Target weights of one strategy at one session.
+
+    Attributes
+    ----------
+    strategy, session
+        Whose weights, decided at which session.
+    weights
+        Shares of the portfolio, indexed by security_id; each in (0, 1], their sum at most 1. What is missing
+        to 1 is cash.
+    symbols
+        security_id -> symbol as traded at that session.
+    note
+        One line that says why the weights are not the plain rule (too few names, old data); else empty.
+    is_stale
+        True when the data was older than tolerated and these are the previous weights.
+    """
+
+    strategy: str
+    session: date
+    weights: pd.Series
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    is_stale: bool = False
+
+    @property
+    def cash(self) -> float:
+        """Share of the portfolio that is not invested."""
+        return 1.0 - float(self.weights.sum())
+
+    def by_symbol(self) -> pd.Series:
+        """Return the weights indexed by symbol, largest first, ties by symbol."""
+        out = pd.Series(
+            {self.symbols.get(str(key), str(key)): float(value) for key, value in self.weights.items()},
+            dtype=float,
+        )
+        return out.sort_index().sort_values(ascending=False, kind="stable")
+
+
+class MarketView(Protocol):
+    """What a strategy may look at beside its signal; nothing later than the session's decision time."""
+
+    @property
+    def session(self) -> date:
+        """The session that is decided."""
+        ...
+
+    def returns(self, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
+        """Daily total returns, the last `sessions` sessions up to `session`; NaN where there was no bar."""
+        ...
+
+    def age_days(self, dataset: str) -> float | None:
+        """Days from the newest row known to the decision time; None when nothing is known at all."""
+        ...
+
+    def previous(self, strategy_id: str) -> StrategyWeights | None:
+        """Return the strategy's own stored weights of the rebalance session before, if any."""
+        ...
+
+
+class Strategy(ABC):
+    """One strategy: metadata as class variables, `target_weights` as its only decision."""
+
+    id: ClassVar[str]
+    name: ClassVar[str]
+    rule: ClassVar[str]
+    cadence: ClassVar[Cadence]
+    datasets: ClassVar[tuple[str, ...]]
+    #: dataset -> days that its newest known row may be old before the weights are left as they are
+    tolerance: ClassVar[Mapping[str, float]]
+    #: True when a score of zero or less is no reason to hold a name
+    positive_only: ClassVar[bool] = False
+
+    #: how many names the rule takes; each has the same claim to the portfolio before weighing
+    take: int
+
+    def target_weights(self, signals: pd.DataFrame, market: MarketView) -> StrategyWeights:
+        """Turn the signal of one session into target weights.
+
+        Parameters
+        ----------
+        signals
+            Rows of ``marts.signals`` of this strategy and session: columns `security_id`, `symbol`, `score`,
+            `rank` (1 is best).
+        market
+            The view of the market at that session.
+
+        Returns
+        -------
+        StrategyWeights
+            With fewer names than `take`, each keeps its full-basket share and the rest stays cash, with a
+            note. With data older than `tolerance`, the previous weights stay, flagged (cash if there are
+            none).
+
+        Raises
+        ------
+        PayloadError
+            When a column is missing, or a security occurs twice, or a score is not a number.
+        """
+        _check(signals, self.id, market.session)
+        stale = self.stale_datasets(market)
+        if stale:
+            return self._keep_previous(market, stale)
+        chosen = self.select(signals)
+        weights = self.weigh(chosen, market)
+        weights = weights[weights > 0.0].astype(float)
+        weights.index.name = "security_id"
+        symbols = dict(zip(chosen["security_id"].astype(str), chosen["symbol"].astype(str), strict=True))
+        note = ""
+        if len(weights) < self.take:
+            note = f"{len(weights)} of {self.take} names; {1.0 - float(weights.sum()):.1%} held in cash"
+        return StrategyWeights(
+            self.id,
+            market.session,
+            weights,
+            {str(key): symbols[str(key)] for key in weights.index},
+            note,
+        )
+
+    def select(self, signals: pd.DataFrame) -> pd.DataFrame:
+        """Return the best `take` rows by rank, ties by symbol."""
+        rows = signals[signals["score"] > 0.0] if self.positive_only else signals
+        ordered = rows.sort_values(["rank", "symbol"], kind="stable")
+        return ordered.head(self.take).reset_index(drop=True)
+
+    @abstractmethod
+    def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
+        """Return the weights of the chosen names, indexed by security_id, adding to at most 1."""
+
+    def stale_datasets(self, market: MarketView) -> dict[str, float | None]:
+        """Return the datasets older than tolerated, with their age in days (None: nothing known)."""
+        out: dict[str, float | None] = {}
+        for dataset in self.datasets:
+            age = market.age_days(dataset)
+            if age is None or age > self.tolerance[dataset]:
+                out[dataset] = age
+        return out
+
+    def _keep_previous(self, market: MarketView, stale: Mapping[str, float | None]) -> StrategyWeights:
+        why = ", ".join(
+            f"{name} is {age:.1f} days old (tolerance {self.tolerance[name]:g})"
+            if age is not None
+            else f"{name} has no rows"
+            for name, age in sorted(stale.items())
+        )
+        before = market.previous(self.id)
+        if before is None:
+            empty = pd.Series(dtype=float, index=pd.Index([], name="security_id", dtype=object))
+            return StrategyWeights(self.id, market.session, empty, {}, f"stale: {why}; cash", True)
+        return StrategyWeights(
+            self.id, market.session, before.weights, before.symbols, f"stale: {why}; previous weights stay", True
+        )
+
+
+class EqualWeight(Strategy):
+    """A strategy whose names each get 1/take of the portfolio."""
+
+    def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
+        """Give every chosen name 1/take."""
+        return pd.Series(1.0 / self.take, index=pd.Index(chosen["security_id"].astype(str)), dtype=float)
+
+
+def due_sessions(cadence: Cadence, sessions: Iterable[date]) -> list[date]:
+    """Return those of `sessions` at which a strategy of that cadence decides."""
+    return [session for session in sessions if cadence.is_due(session)]
+
+
+def _check(signals: pd.DataFrame, strategy_id: str, session: date) -> None:
+    missing = [column for column in SIGNAL_COLUMNS if column not in signals.columns]
+    if missing:
+        raise PayloadError(f"signals of {strategy_id} at {session}: column '{missing[0]}' is missing")
+    doubled = signals["security_id"][signals["security_id"].duplicated()]
+    if len(doubled):
+        raise PayloadError(f"signals of {strategy_id} at {session}: security '{doubled.iloc[0]}' occurs twice")
+    if not np.isfinite(signals["score"].to_numpy(dtype=float)).all():
+        raise PayloadError(f"signals of {strategy_id} at {session}: a score is not a finite number")
