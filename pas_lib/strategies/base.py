@@ -197,7 +197,7 @@ class Strategy(ABC):
 class EqualWeight(Strategy):
     """A strategy whose names each get 1/take of the portfolio."""
 
-    def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
+    def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:  # noqa: ARG002
         """Give every chosen name 1/take."""
         return pd.Series(1.0 / self.take, index=pd.Index(chosen["security_id"].astype(str)), dtype=float)
 

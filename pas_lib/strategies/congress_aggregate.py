@@ -15,7 +15,8 @@ class CongressAggregate(EqualWeight):
     id: ClassVar[str] = "congress_aggregate"
     name: ClassVar[str] = "Congress aggregate"
     rule: ClassVar[str] = (
-        "20 highest net buys (buys minus sells, mid-point of the disclosed range) disclosed in the last month, equal weight"
+        "20 highest net buys (buys minus sells, mid-point of the disclosed range) disclosed in the last month, "
+        "equal weight"
     )
     cadence: ClassVar[Cadence] = Cadence.WEEKLY
     datasets: ClassVar[tuple[str, ...]] = ("politician_trades",)

@@ -35,7 +35,7 @@ class FrameMarket:
 
     def returns(self, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
         """Return the last `sessions` rows up to the session; an unknown security is a column of NaN."""
-        seen = self.daily_returns.index.searchsorted(pd.Timestamp(self.session), side="right")  # type: ignore[arg-type]
+        seen = self.daily_returns.index.searchsorted(pd.Timestamp(self.session), side="right")
         rows = self.daily_returns.iloc[max(0, int(seen) - sessions) : int(seen)]
         return rows.reindex(columns=list(security_ids))
 

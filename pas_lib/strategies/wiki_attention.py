@@ -15,7 +15,8 @@ class WikiAttention(EqualWeight):
     id: ClassVar[str] = "wiki_attention"
     name: ClassVar[str] = "Wikipedia attention"
     rule: ClassVar[str] = (
-        "10 largest jumps of page views: last 7 days against the 90 before, log ratio in its own deviations, equal weight"
+        "10 largest jumps of page views: last 7 days against the 90 before, log ratio in its own deviations, "
+        "equal weight"
     )
     cadence: ClassVar[Cadence] = Cadence.MONTHLY
     datasets: ClassVar[tuple[str, ...]] = ("wiki_views",)
