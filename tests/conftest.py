@@ -1,0 +1,81 @@
+"""Fixtures shared by all tests: real engines, nothing mocked."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+# Settings of the developer's shell must not leak into tests.
+for _name in [n for n in os.environ if n.startswith(("PAS_", "ALPACA_", "API_", "FRED_", "QUIVER_", "BENZINGA_"))]:
+    if not _name.startswith("PAS_TEST_"):
+        del os.environ[_name]
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
+
+from pas_lib.clock import FixedClock
+from pas_lib.settings import Settings, load_settings
+from pas_lib.warehouse import Warehouse, migrate
+from pas_lib.warehouse.embedded import EmbeddedPostgres
+
+_numbers = itertools.count(1)
+_TEMPLATE = "pas_template"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One embedded PostgreSQL for the test session (one per worker under xdist)."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "data", durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def warehouse_template(postgres_server: EmbeddedPostgres) -> str:
+    """A migrated, empty warehouse, copied for each test that needs one."""
+    admin = Warehouse(postgres_server.url())
+    with admin.connect(autocommit=True) as conn:
+        conn.execute(f"create database {_TEMPLATE}")
+    migrate(
+        Warehouse(postgres_server.url(_TEMPLATE)),
+        "sandbox",
+        clock=FixedClock(datetime(2026, 1, 2, tzinfo=UTC)),
+        warehouse_id="test-warehouse",
+    )
+    return _TEMPLATE
+
+
+@pytest.fixture
+def empty_database(postgres_server: EmbeddedPostgres) -> Iterator[Warehouse]:
+    """An empty PostgreSQL database."""
+    yield from _database(postgres_server, "template0")
+
+
+@pytest.fixture
+def warehouse(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Iterator[Warehouse]:
+    """A fresh, migrated, empty warehouse of its own."""
+    yield from _database(postgres_server, warehouse_template)
+
+
+def _database(server: EmbeddedPostgres, template: str) -> Iterator[Warehouse]:
+    admin = Warehouse(server.url())
+    name = f"test_{next(_numbers)}"
+    with admin.connect(autocommit=True) as conn:
+        conn.execute(f"create database {name} template {template} strategy file_copy")
+    yield Warehouse(server.url(name))
+    with admin.connect(autocommit=True) as conn:
+        conn.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Settings in a folder of their own; with the ``warehouse`` fixture in the same test they point at it."""
+    env = {"PAS_HOME": str(tmp_path / "home")}
+    if "warehouse" in request.fixturenames:
+        env["PAS_DATABASE_URL"] = request.getfixturevalue("warehouse").url
+    return load_settings(env, root=tmp_path)
