@@ -1,0 +1,64 @@
+# Portfolio Allocation System. `make` or `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install run api test test-fast test-full lint format types bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The newest Python among the supported ones that really starts (a shim may exist for one that is not installed).
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then echo $$p; break; fi; done)
+
+help: ## Show this list
+	@echo "make TARGET [VARIABLE=value]"; echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@echo; echo "  make run ONCE=1   ends after the job and its summary"
+	@echo "  make run SESSIONS=3   that many sessions one after another"
+
+$(STAMP): requirements.txt
+	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11, 3.12 or 3.13 found; install one or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@echo "installing packages into $(VENV) ($$($(PYTHON) --version)); the first time takes a few minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@# uv comes first, by its own hashed lines, because it installs the rest many times faster than pip
+	@awk '/^uv==/{keep=1} /^[a-z]/&&!/^uv==/{keep=0} keep' requirements.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+install: $(STAMP) ## Create the environment from the hash-locked requirements
+
+run: $(STAMP) ## Run the whole job for the next session: collect, score, decide, trade, evaluate; then stay up
+	@exec $(BIN)/python -m pas_lib.stack run $(if $(ONCE),--once) $(if $(SESSIONS),--sessions $(SESSIONS))
+
+api: $(STAMP) ## Serve the REST API and the dashboard alone
+	@exec $(BIN)/python -m api
+
+test: $(STAMP) ## Run the tests on real engines (at most 15 minutes)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --timeout 600
+
+test-fast: $(STAMP) ## Run the tests that need no server, and lint (at most a minute)
+	$(BIN)/python -m pytest tests/unit -m "not slow and not airflow" -q --timeout 60
+
+test-full: $(STAMP) ## Run all tests, the long fault and kill matrices included
+	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 1800
+
+lint: $(STAMP) ## Check style, import rules and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## Print the benchmark tables
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(STAMP) ## Write requirements.txt from requirements.in
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet \
+		--python-version 3.11 requirements.in -o requirements.txt
+
+clean: ## Remove the environment and caches (data in var/ stays)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt_project/target dbt_project/logs
