@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pandas as pd
 
+from pas_lib.allocation.solvers import risk_parity
 from pas_lib.strategies.base import Cadence, MarketView, Strategy
-from pas_lib.strategies.risk_parity import equal_risk_contribution
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ class SectorRiskParity(Strategy):
         sample = returns.loc[:, enough & moving].dropna()
         if sample.shape[1] == 0:
             return pd.Series(dtype=float)
-        weights = equal_risk_contribution(sample.cov().to_numpy())
+        weights = risk_parity(sample.cov().to_numpy())
         claim = sample.shape[1] / self.take
         return pd.Series(weights * claim, index=pd.Index(sample.columns.astype(str)), dtype=float)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pas_lib.errors import PasError, PayloadError, UnknownName
+from pas_lib.errors import PayloadError, UnknownName
 from pas_lib.strategies import (
     Cadence,
     FrameMarket,
@@ -18,7 +18,6 @@ from pas_lib.strategies import (
     strategy,
     strategy_ids,
 )
-from pas_lib.strategies.risk_parity import equal_risk_contribution
 
 D = date(2026, 1, 30)
 FRESH = {"politician_trades": 1.0, "wiki_views": 1.0, "prices": 0.3}
@@ -137,43 +136,23 @@ def sector_returns() -> pd.DataFrame:
     return pd.DataFrame(base @ np.diag([0.01, 0.02, 0.04]), index=days, columns=["id00", "id01", "id02"])
 
 
-def test_risk_parity_of_uncorrelated_assets_is_inverse_volatility() -> None:
-    got = equal_risk_contribution(np.diag([0.01, 0.04, 0.16]))
-    np.testing.assert_allclose(got, np.array([4, 2, 1]) / 7, rtol=1e-12)
-
-
-def test_risk_parity_of_two_assets_is_inverse_volatility_at_any_correlation() -> None:
-    for rho in (-0.9, 0.0, 0.5, 0.99):
-        cov = np.array([[0.04, rho * 0.2 * 0.1], [rho * 0.2 * 0.1, 0.01]])
-        np.testing.assert_allclose(equal_risk_contribution(cov), [1 / 3, 2 / 3], rtol=1e-10)
-
-
-def test_risk_contributions_are_equal() -> None:
-    rng = np.random.default_rng(3)
-    for n in (1, 3, 11):
-        a = rng.standard_normal((n, 4 * n + 2))
-        cov = a @ a.T / 1e4
-        w = equal_risk_contribution(cov)
-        shares = w * (cov @ w) / (w @ cov @ w)
-        np.testing.assert_allclose(shares, np.full(n, 1 / n), atol=1e-10)
-        assert w.sum() == pytest.approx(1.0, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    "bad", [np.ones((2, 3)), np.array([[0.0]]), np.array([[np.nan]]), np.empty((0, 0))]
-)
-def test_risk_parity_refuses_what_is_no_covariance(bad: np.ndarray) -> None:
-    with pytest.raises(PasError):
-        equal_risk_contribution(bad)
-
-
 def test_sectors_take_the_best_three_over_sixty_five_sessions() -> None:
     returns = sector_returns()
     got = strategy("sector_risk_parity").target_weights(signals(11), market(returns))
-    want = equal_risk_contribution(returns.iloc[-65:].cov().to_numpy())
-    np.testing.assert_allclose(got.weights.to_numpy(), want, rtol=1e-12)
+    cov = returns.iloc[-65:].cov().to_numpy()
+    w = got.weights.to_numpy()
+    np.testing.assert_allclose(w * (cov @ w) / (w @ cov @ w), np.full(3, 1 / 3), atol=1e-9)
     assert got.weights.sum() == pytest.approx(1.0)
     assert got.weights["id00"] > got.weights["id01"] > got.weights["id02"]
+
+
+def test_two_sectors_weigh_by_inverse_volatility_whatever_their_correlation() -> None:
+    returns = sector_returns()[["id00", "id01"]]
+    returns["id01"] += 0.7 * returns["id00"]
+    got = strategy("sector_risk_parity").target_weights(signals(2), market(returns))
+    deviation = returns.iloc[-65:].std().to_numpy()
+    want = (1 / deviation) / (1 / deviation).sum() * 2 / 3
+    np.testing.assert_allclose(got.weights.to_numpy(), want, rtol=1e-9)
 
 
 def test_a_sector_without_enough_returns_leaves_its_claim_in_cash() -> None:
