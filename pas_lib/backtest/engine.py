@@ -182,7 +182,7 @@ def simulate(
         price = np.where(missing, known, quoted)
         value = np.where(old != 0.0, old * price, 0.0)
         before = cash + float(value.sum())
-        delta_value, after, refused = _trade(weight, value, missing, cash, rate)
+        delta_value, refused = _trade(weight, value, missing, cash, rate)
 
         with np.errstate(divide="ignore", invalid="ignore"):
             delta = np.where(delta_value != 0.0, delta_value / price, 0.0)
@@ -193,8 +193,9 @@ def simulate(
         cost = rate * np.abs(notional)
         total_cost = float(cost.sum())
         cash = cash - float(notional.sum()) - total_cost
-        if not allow_borrowing and -1e-9 * capital < cash < 0.0:
-            cash = 0.0 if abs(cash) <= 1e-12 * max(capital, before) else cash
+        if -1e-12 * before < cash < 0.0:
+            # Fully invested: what is left is rounding of the sum of trades.
+            cash = 0.0
         turnover[row] = float(np.abs(notional).sum()) / before if before > 0.0 else 0.0
         costs[row] = total_cost
         trades.append((row, involved[traded], delta[traded], price[traded], notional, cost, new[traded], missing[traded]))
@@ -229,8 +230,8 @@ def simulate(
 
 def _trade(
     weight: FloatArray, value: FloatArray, missing: npt.NDArray[np.bool_], cash: float, rate: float
-) -> tuple[FloatArray, float, npt.NDArray[np.bool_]]:
-    """Return value changes, equity after trading, and which purchases were refused.
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return value changes and which purchases were refused.
 
     Solves ``E + rate x sum|w E - x| = cash + sum x`` for E by Newton's method (the left side is piecewise linear and increasing, so it ends
     after a few steps).
@@ -252,9 +253,9 @@ def _trade(
         change = np.where(refused, 0.0, weight * after - value)
         newly = missing & ~refused & (change > 0.0)
         if not newly.any():
-            return change, after, refused
+            return change, refused
         refused |= newly
-    return np.where(refused, 0.0, weight * after - value), after, refused
+    return np.where(refused, 0.0, weight * after - value), refused
 
 
 def _filled(block: FloatArray, last: FloatArray) -> FloatArray:
