@@ -110,11 +110,11 @@ def weekly_returns(daily_returns: pd.DataFrame, week_ends: Iterable[Any] | None 
     if len(index) == 0:
         return empty
     first, last = index[0], index[-1]
-    monday = index - pd.to_timedelta(index.weekday, unit="D")
+    monday = index - pd.to_timedelta(index.day_of_week, unit="D")
     if week_ends is None:
         labels = pd.DatetimeIndex(pd.Series(index, index=monday).groupby(level=0).transform("max"))
         usable = np.ones(len(index), dtype=bool)
-        if last.weekday() < 4:
+        if last.isoweekday() < 5:
             usable &= labels != last
     else:
         ends = pd.DatetimeIndex(pd.to_datetime(list(week_ends)))
@@ -129,7 +129,7 @@ def weekly_returns(daily_returns: pd.DataFrame, week_ends: Iterable[Any] | None 
         labels = ends[np.minimum(slot, len(ends) - 1)]
         # Rows more than a week before their week end belong to weeks that were not asked for.
         usable &= np.asarray(labels - index) < np.timedelta64(7, "D")
-    if first.weekday() > 1:
+    if first.isoweekday() > 2:
         usable &= monday != monday[0]
     if not usable.any():
         return empty

@@ -26,7 +26,7 @@ WINDOW = 504
 FLOOR = 0.3
 #: Scale when nothing at all is known: not a crisis, not an all-clear.
 UNKNOWN_SCALE = 0.7
-_DAYS_PER_ROW = 365.25 / 252.0
+_DAYS_PER_ROW = 7.0 / 5.0
 _DEFAULT_MAX_AGE_DAYS = 30
 
 
@@ -177,20 +177,25 @@ def stress_frame(
     known : DataFrame
         Sessions x series ids: the latest value known at each session's decision time, forward-filled.
     known_at : DataFrame, optional
-        Same shape: when that value became known. With it a series whose value is overdue (`fresh_days`) is NaN from there on.
+        Same labels: when that value became known. With it a series whose value is overdue (`fresh_days`) is NaN from there on.
     series : tuple of StressSeries
         The table.
 
     Returns
     -------
     DataFrame
-        Sessions x series of the table; a series without a column in `known` is all NaN.
+        Weekdays x series of the table, from the first to the last session: macro series are published on weekdays, market holidays
+        included, and a holiday shows what was known the session before. A series without a column in `known` is all NaN.
 
     Notes
     -----
     NaN policy: NaN before a transform has its history. Twelve-month transforms compare with the value known at the same date a year before.
     """
-    index = pd.DatetimeIndex(known.index)
+    days = pd.DatetimeIndex(pd.to_datetime(known.index))
+    days = (days if days.tz is None else days.tz_localize(None)).normalize()
+    index = pd.bdate_range(days[0], days[-1]) if len(known) else pd.DatetimeIndex([])
+    known = known.set_axis(days).reindex(index, method="ffill")
+    known_at = None if known_at is None else known_at.set_axis(days).reindex(index, method="ffill")
     columns: dict[str, pd.Series] = {}
     for item in series:
         if item.series_id not in known.columns:
@@ -200,12 +205,11 @@ def stress_frame(
         value = _transformed(level, item)
         if known_at is not None and item.series_id in known_at.columns:
             stamp = pd.DatetimeIndex(pd.to_datetime(known_at[item.series_id]))
-            day = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
             stamp = stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)
-            age = (day.normalize() - stamp.normalize()).days
+            age = (index - stamp.normalize()).days
             value = value.mask(np.asarray(age > item.fresh_days))
         columns[item.series_id] = item.sign * value
-    return pd.DataFrame(columns, index=known.index)
+    return pd.DataFrame(columns, index=index)
 
 
 def _transformed(level: pd.Series, item: StressSeries) -> pd.Series:

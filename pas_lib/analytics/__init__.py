@@ -1,0 +1,41 @@
+"""Performance statistics: pure functions of returns. Formulas in :mod:`pas_lib.analytics.measures`."""
+
+from pas_lib.analytics.measures import (
+    alpha,
+    annual_volatility,
+    beta,
+    cagr,
+    calmar,
+    downside_deviation,
+    information_ratio,
+    max_drawdown,
+    per_period,
+    probabilistic_sharpe,
+    sharpe,
+    sharpe_standard_error,
+    sortino,
+    tracking_error,
+    win_rate,
+)
+from pas_lib.analytics.summary import KEYS, performance_summary, performance_table
+
+__all__ = [
+    "KEYS",
+    "alpha",
+    "annual_volatility",
+    "beta",
+    "cagr",
+    "calmar",
+    "downside_deviation",
+    "information_ratio",
+    "max_drawdown",
+    "per_period",
+    "performance_summary",
+    "performance_table",
+    "probabilistic_sharpe",
+    "sharpe",
+    "sharpe_standard_error",
+    "sortino",
+    "tracking_error",
+    "win_rate",
+]

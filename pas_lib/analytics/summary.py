@@ -1,0 +1,185 @@
+"""The performance figures of a portfolio, and of many portfolios in one pass."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pas_lib.analytics import measures
+from pas_lib.risk import cvar, historical_var
+
+FloatArray = npt.NDArray[np.float64]
+
+#: The figures, in the order in which they are reported.
+KEYS: tuple[str, ...] = (
+    "sharpe",
+    "sortino",
+    "alpha",
+    "beta",
+    "tracking_error",
+    "information_ratio",
+    "max_drawdown",
+    "cagr",
+    "annual_volatility",
+    "calmar",
+    "win_rate",
+    "var_95",
+    "cvar_95",
+)
+
+
+def performance_summary(
+    returns: pd.Series, benchmark: pd.Series | None = None, risk_free: float = 0.0
+) -> dict[str, float]:
+    """Return the performance figures of daily returns.
+
+    Parameters
+    ----------
+    returns : Series
+        Daily simple returns as fractions.
+    benchmark : Series, optional
+        Daily returns of the benchmark, matched by label. Without it alpha, beta, tracking_error and information_ratio are NaN.
+    risk_free : float
+        Annual risk-free rate as a fraction.
+
+    Returns
+    -------
+    dict
+        One float for each of :data:`KEYS`, as defined in :mod:`pas_lib.analytics.measures`; 252 days a year, max_drawdown negative, VaR and CVaR positive
+        losses per day.
+
+    Notes
+    -----
+    NaN policy: NaN are dropped, pairwise for benchmark figures; fewer than two observations or a zero deviation give NaN.
+    """
+    result = {
+        "sharpe": measures.sharpe(returns, risk_free),
+        "sortino": measures.sortino(returns, risk_free),
+        "alpha": math.nan,
+        "beta": math.nan,
+        "tracking_error": math.nan,
+        "information_ratio": math.nan,
+        "max_drawdown": measures.max_drawdown(returns),
+        "cagr": measures.cagr(returns),
+        "annual_volatility": measures.annual_volatility(returns),
+        "calmar": measures.calmar(returns),
+        "win_rate": measures.win_rate(returns),
+        "var_95": historical_var(returns, 0.95),
+        "cvar_95": cvar(returns, 0.95),
+    }
+    if benchmark is not None:
+        result["alpha"] = measures.alpha(returns, benchmark, risk_free)
+        result["beta"] = measures.beta(returns, benchmark)
+        result["tracking_error"] = measures.tracking_error(returns, benchmark)
+        result["information_ratio"] = measures.information_ratio(returns, benchmark)
+    return result
+
+
+def performance_table(
+    returns: pd.DataFrame, benchmark: pd.Series | None = None, risk_free: float = 0.0
+) -> pd.DataFrame:
+    """Return the figures of :func:`performance_summary` for many portfolios, vectorised.
+
+    Parameters
+    ----------
+    returns : DataFrame
+        Sessions x portfolios, daily simple returns as fractions.
+    benchmark : Series, optional
+        As in :func:`performance_summary`.
+    risk_free : float
+        Annual rate as a fraction.
+
+    Returns
+    -------
+    DataFrame
+        Portfolios x :data:`KEYS`; equal to the single summaries up to rounding.
+
+    Notes
+    -----
+    NaN policy: as for one portfolio. Complete portfolios go through one vectorised pass, those with gaps one by one.
+    """
+    base = None if benchmark is None else benchmark.reindex(returns.index)
+    values = np.ascontiguousarray(returns.to_numpy(dtype=np.float64).T)
+    complete = ~np.isnan(values).any(axis=1)
+    if base is not None and bool(base.isna().any()):
+        complete[:] = False
+    if values.shape[1] < 2:
+        complete[:] = False
+    table = np.full((len(values), len(KEYS)), np.nan)
+    if complete.any():
+        dense = values if complete.all() else values[complete]
+        table[complete] = _dense(dense, None if base is None else base.to_numpy(dtype=np.float64), risk_free)
+    for i in np.flatnonzero(~complete):
+        table[i] = list(performance_summary(returns.iloc[:, i], base, risk_free).values())
+    return pd.DataFrame(table, index=returns.columns, columns=list(KEYS))
+
+
+def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> FloatArray:
+    """Return all figures of complete return rows, shape (N, T), N x len(KEYS)."""
+    n, t = x.shape
+    periods = measures.PERIODS
+    root = math.sqrt(periods)
+    rate = measures.per_period(risk_free)
+    mean = x.mean(axis=1)
+    largest = np.maximum(x.max(axis=1), -x.min(axis=1))
+    deviation = np.sqrt(np.maximum(_square_sum(x - mean[:, None]), 0.0) / (t - 1))
+    # The excess series decides what counts as zero for the Sharpe ratio, the raw one for volatility.
+    flat = deviation <= 1e-12 * largest
+    flat_excess = deviation <= 1e-12 * np.maximum(np.abs(x.max(axis=1) - rate), np.abs(x.min(axis=1) - rate))
+    volatility = np.where(flat, 0.0, deviation) * root
+    downside = np.sqrt(_square_sum(np.minimum(x - rate, 0.0)) / t) * root
+    wealth = np.cumprod(1.0 + x, axis=1)
+    growth = wealth[:, -1].copy()
+    peak = np.maximum.accumulate(wealth, axis=1)
+    np.maximum(peak, 1.0, out=peak)
+    np.divide(wealth, peak, out=wealth)
+    drawdown = np.minimum(wealth.min(axis=1) - 1.0, 0.0)
+    tail = round(0.05 * t, 9)
+    worst = max(math.ceil(tail), 1)
+    losses = -np.sort(np.partition(x, worst - 1, axis=1)[:, :worst], axis=1)
+    whole = math.floor(tail)
+    if whole == 0:
+        shortfall = losses[:, 0]
+    else:
+        shortfall = losses[:, :whole].sum(axis=1)
+        if tail > whole:
+            shortfall = shortfall + (tail - whole) * losses[:, whole]
+        shortfall = shortfall / tail
+    result = np.full((n, len(KEYS)), np.nan)
+    put = {key: i for i, key in enumerate(KEYS)}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        annual = np.where(growth > 0.0, np.maximum(growth, 0.0) ** (periods / t) - 1.0, -1.0)
+        result[:, put["sharpe"]] = np.where(flat_excess, np.nan, (mean - rate) / deviation * root)
+        result[:, put["sortino"]] = np.where(downside == 0.0, np.nan, (mean - rate) * periods / downside)
+        result[:, put["calmar"]] = np.where(drawdown == 0.0, np.nan, annual / np.abs(drawdown))
+        if benchmark is not None:
+            gap = benchmark - benchmark.mean()
+            base_deviation = math.sqrt(float(gap @ gap) / (t - 1))
+            if base_deviation > 1e-12 * float(np.abs(benchmark).max()):
+                slope = (x @ gap - mean * float(gap.sum())) / float(gap @ gap)
+                result[:, put["beta"]] = slope
+                result[:, put["alpha"]] = ((mean - rate) - slope * (float(benchmark.mean()) - rate)) * periods
+            active = x - benchmark
+            active_mean = active.mean(axis=1)
+            active_largest = np.maximum(active.max(axis=1), -active.min(axis=1))
+            active -= active_mean[:, None]
+            error = np.sqrt(_square_sum(active) / (t - 1))
+            error = np.where(error <= 1e-12 * active_largest, 0.0, error) * root
+            result[:, put["tracking_error"]] = error
+            result[:, put["information_ratio"]] = np.where(error == 0.0, np.nan, active_mean * periods / error)
+    result[:, put["max_drawdown"]] = drawdown
+    result[:, put["cagr"]] = annual
+    result[:, put["annual_volatility"]] = volatility
+    result[:, put["win_rate"]] = (x > 0.0).mean(axis=1)
+    result[:, put["var_95"]] = losses[:, worst - 1]
+    result[:, put["cvar_95"]] = shortfall
+    return result
+
+
+def _square_sum(x: FloatArray) -> FloatArray:
+    """Row sums of squares without a temporary."""
+    total: FloatArray = np.einsum("ij,ij->i", x, x)
+    return total
