@@ -1,0 +1,283 @@
+"""What a dataset is: columns, key, time rules and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from pas_lib import clock
+
+SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean"]
+Cadence = Literal["daily", "weekly"]
+
+#: Type of every time stamp in Arrow tables: microseconds in UTC.
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+_ARROW: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "double precision": pa.float64(),
+    "bigint": pa.int64(),
+    "integer": pa.int32(),
+    "date": pa.date32(),
+    "boolean": pa.bool_(),
+}
+
+#: ``known_at`` of each row of a table (its own columns and ``event_date``), given the time it was fetched.
+KnownAt = Callable[[pa.Table, datetime], pa.Array]
+
+#: Settles rows of a payload against what is current in raw: ``resolve(parsed, current) -> parsed``.
+Resolve = Callable[[pa.Table, pa.Table], pa.Table]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a raw table.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    type : str
+        PostgreSQL type; plain ones only, so that the DuckDB mirror can use the same.
+    doc : str
+        Meaning and unit.
+    hashed : bool, default True
+        Whether a different value makes a new version of the row.
+    digits : int, optional
+        Significant digits compared. Prices come as 32-bit floats restated after each split: what differs beyond the
+        seventh digit is rounding, not news.
+    required : bool, default False
+        NULL is refused.
+    """
+
+    name: str
+    type: SqlType
+    doc: str
+    hashed: bool = True
+    digits: int | None = None
+    required: bool = False
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of the column."""
+        return _ARROW[self.type]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition a valid row fulfils.
+
+    Parameters
+    ----------
+    reason : str
+        Why a row that breaks it goes to quarantine.
+    broken : Callable
+        Table -> boolean mask, true where a row breaks it. NULL counts as not broken.
+    """
+
+    reason: str
+    broken: Callable[[pa.Table], Any]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One raw table and how it is filled.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset and of its table in schema ``raw``.
+    doc : str
+        One line for people.
+    columns : tuple of Column
+        Its own columns; the common ones (``event_date``, ``known_at``, ...) are added to every table.
+    key : tuple of str
+        Natural key: own columns, or ``event_date``.
+    event_date : str
+        The own column that gives the event date, or ``"event_date"`` where the parser sets it.
+    known_at : KnownAt
+        When a row's first version became public.
+    known_at_doc : str
+        The same rule in words.
+    cadence : {"daily", "weekly"}
+        How often it is collected.
+    history : {"full", "none"}
+        Whether the site gives the past.
+    tolerance : timedelta
+        Older than that counts as stale.
+    sources : tuple of str
+        Modules of :mod:`pas_lib.sources`, first choice first.
+    all_sources : bool
+        Collect from every usable source, not only from the first usable one.
+    critical : bool
+        A failure stops the session.
+    max_quarantine_share : float
+        Above this share of invalid rows the load is refused.
+    max_missing_share : float
+        Above this share of items (symbols, articles) the site does not know, the load is refused.
+    may_be_empty : bool
+        An empty answer is not a failure.
+    history_start : date, optional
+        Start of the first full load.
+    overlap : timedelta
+        How far an incremental request reaches back before what is loaded.
+    followers : tuple of str
+        Datasets parsed out of the same payloads.
+    leader : str, optional
+        For a follower: the dataset whose payloads it comes from.
+    scope_columns : tuple of str
+        Columns that name the part of the key space a payload states completely.
+    ordinal : str, optional
+        Key column that numbers rows which are otherwise equal.
+    rules : tuple of Rule
+        What a valid row fulfils.
+    resolve : Resolve, optional
+        Settles a payload's rows against the current rows; for small tables.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    known_at: KnownAt
+    known_at_doc: str
+    event_date: str = "event_date"
+    cadence: Cadence = "daily"
+    history: Literal["full", "none"] = "full"
+    tolerance: timedelta = timedelta(days=4)
+    sources: tuple[str, ...] = ()
+    all_sources: bool = False
+    critical: bool = False
+    max_quarantine_share: float = 0.02
+    max_missing_share: float = 0.25
+    may_be_empty: bool = False
+    history_start: date | None = None
+    overlap: timedelta = timedelta(days=7)
+    followers: tuple[str, ...] = ()
+    leader: str | None = None
+    scope_columns: tuple[str, ...] = ()
+    ordinal: str | None = None
+    rules: tuple[Rule, ...] = ()
+    resolve: Resolve | None = None
+
+    @property
+    def table(self) -> str:
+        """Qualified name of the raw table."""
+        return f"raw.{self.name}"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of parsed rows: ``event_date`` and the own columns."""
+        fields = [pa.field("event_date", pa.date32())]
+        return pa.schema(fields + [pa.field(column.name, column.arrow) for column in self.columns])
+
+    @property
+    def scope_schema(self) -> pa.Schema:
+        """Arrow schema of a scope: the scope columns and an inclusive range of event dates (NULL = open)."""
+        types = {column.name: column.arrow for column in self.columns}
+        fields = [pa.field(name, types[name]) for name in self.scope_columns]
+        return pa.schema([*fields, pa.field("scope_start", pa.date32()), pa.field("scope_end", pa.date32())])
+
+    def column(self, name: str) -> Column:
+        """Return an own column by name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def records_table(self, records: list[dict[str, Any]]) -> pa.Table:
+        """Build a table of this dataset from records; missing fields are NULL."""
+        schema = self.schema
+        return pa.table(
+            {field.name: pa.array([r.get(field.name) for r in records], field.type) for field in schema},
+            schema=schema,
+        )
+
+    def scope_table(self, scopes: list[dict[str, Any]]) -> pa.Table:
+        """Build a scope table from dictionaries; missing bounds are open."""
+        schema = self.scope_schema
+        return pa.table(
+            {field.name: pa.array([s.get(field.name) for s in scopes], field.type) for field in schema},
+            schema=schema,
+        )
+
+
+def per_date(column: str, rule: Callable[[date], datetime]) -> KnownAt:
+    """Return a ``known_at`` rule that depends on one date column; NULL dates get the fetch time."""
+
+    def known_at(table: pa.Table, fetched_at: datetime) -> pa.Array:
+        values = table.column(column).combine_chunks().dictionary_encode()
+        known = [rule(day) for day in values.dictionary.to_pylist()]
+        found = pa.array(known, TIMESTAMP).take(values.indices)
+        return found.fill_null(pa.scalar(fetched_at, TIMESTAMP))
+
+    return known_at
+
+
+def fetch_time(table: pa.Table, fetched_at: datetime) -> pa.Array:
+    """``known_at`` rule of rows that state no time at all: when they were fetched."""
+    return pa.repeat(pa.scalar(fetched_at, TIMESTAMP), table.num_rows)
+
+
+def next_session_midnight(day: date) -> datetime:
+    """Return 00:00 New York of the first session after ``day``; before the calendar begins, of the next weekday."""
+    if day < clock.session_on_or_before(_CALENDAR_FIRST):
+        ahead = {4: 3, 5: 2}.get(day.weekday(), 1)
+        return clock.ny_midnight(day + timedelta(days=ahead))
+    return clock.next_session_midnight(day)
+
+
+_CALENDAR_FIRST = date(2000, 1, 3)
+
+
+def raw_ddl(dataset: Dataset) -> str:
+    """Return the PostgreSQL statements that create a dataset's raw table and indexes unless they exist.
+
+    Plain types only; the table is append-only and bitemporal.
+    """
+    key = set(dataset.key)
+    lines = [
+        "row_id bigint generated always as identity primary key",
+        "source text not null",
+        "event_date date not null",
+        "known_at timestamptz not null",
+        "ingested_at timestamptz not null",
+        "source_url text not null",
+        "run_id text not null",
+        "content_hash text not null",
+        "is_deleted boolean not null",
+    ]
+    for column in dataset.columns:
+        null = " not null" if column.required or column.name in key else ""
+        lines.append(f"{column.name} {column.type}{null}")
+    body = ",\n    ".join(lines)
+    keys = ", ".join(dataset.key)
+    name = dataset.name
+    return (
+        f"create table if not exists raw.{name} (\n    {body}\n);\n"
+        f"create index if not exists {name}_versions on raw.{name} ({keys}, known_at desc, row_id desc);\n"
+        f"create index if not exists {name}_ingested on raw.{name} using brin (ingested_at);\n"
+        f"create index if not exists {name}_known on raw.{name} using brin (known_at);\n"
+    )
+
+
+def due(dataset: Dataset, session: date, last_loaded: date | None) -> bool:
+    """Return whether a dataset is to be collected in a session.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Which one. A follower is never due by itself: it comes with its leader.
+    session : date
+        The session.
+    last_loaded : date, optional
+        Session of the last good collection; ``None`` for an empty table, which is always due.
+    """
+    if dataset.leader:
+        return False
+    if last_loaded is None:
+        return True
+    if last_loaded >= session:
+        return False
+    return dataset.cadence == "daily" or clock.is_week_end(session) or (session - last_loaded).days >= 7

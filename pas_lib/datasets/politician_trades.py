@@ -1,0 +1,58 @@
+"""Trades that members of Congress disclosed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pyarrow.compute as pc
+
+from pas_lib.datasets.base import Column, Dataset, Rule, next_session_midnight, per_date
+
+DATASET = Dataset(
+    name="politician_trades",
+    doc="Disclosed trades per politician, symbol and day.",
+    columns=(
+        Column("politician", "text", "Name as the source spells it, trimmed."),
+        Column("bioguide_id", "text", "Identity in the Biographical Directory of Congress.", hashed=False),
+        Column("chamber", "text", "`House` or `Senate`."),
+        Column("party", "text", "`D`, `R` or `I`."),
+        Column("symbol", "text", "Canonical symbol."),
+        Column("asset_type", "text", "The source's code: `ST` stock, `OP` option, ..."),
+        Column("transaction", "text", "`purchase`, `sale`, `sale_partial`, `sale_full` or `exchange`."),
+        Column("amount_range", "text", "Disclosed bracket, `$1,001 - $15,000`."),
+        Column("amount_low", "double precision", "Lower bound of the bracket in USD."),
+        Column("amount_high", "double precision", "Upper bound in USD; NULL when open-ended."),
+        Column("transaction_date", "date", "Day of the trade."),
+        Column("report_date", "date", "Day of the disclosure."),
+        Column("owner", "text", "Whose account: '' the member's own or not stated, `Spouse`, `Joint`, `Child`."),
+        Column("description", "text", "Free text of the filing."),
+        Column("ordinal", "integer", "Numbers otherwise equal rows, from 0."),
+    ),
+    key=(
+        "politician",
+        "symbol",
+        "transaction_date",
+        "report_date",
+        "transaction",
+        "amount_range",
+        "owner",
+        "ordinal",
+    ),
+    event_date="transaction_date",
+    known_at=per_date("report_date", next_session_midnight),
+    known_at_doc="00:00 New York of the first session after the report date",
+    cadence="daily",
+    tolerance=timedelta(days=14),
+    sources=("quiver_api", "quiver_page"),
+    all_sources=True,
+    max_quarantine_share=0.05,
+    history_start=date(2012, 1, 1),
+    scope_columns=("politician",),
+    ordinal="ordinal",
+    rules=(
+        Rule(
+            "reported before it was traded",
+            lambda table: pc.less(table.column("report_date"), table.column("transaction_date")),
+        ),
+    ),
+)

@@ -1,0 +1,243 @@
+"""What every site module speaks: requests, payloads, parsed batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pas_lib.errors import PayloadError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pas_lib.settings import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a site.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source module.
+    dataset : str
+        What it is asked for.
+    label : str
+        What this question is about (a symbol, a title, a series); names the landing file.
+    url : str
+        Address without query.
+    params : Mapping[str, str]
+        Query. May hold credentials: it is only ever stored stripped.
+    headers : Mapping[str, str]
+        Extra headers. Never stored.
+    context : Mapping[str, str]
+        What the parser needs to know and the payload does not say. Stored.
+    """
+
+    source: str
+    dataset: str
+    label: str
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    def with_params(self, **params: str) -> Request:
+        """Return the same question with other query parameters."""
+        return replace(self, params={**self.params, **params})
+
+
+@dataclass(frozen=True)
+class Payload:
+    """An answer as received.
+
+    Parameters
+    ----------
+    source, dataset, label : str
+        From the request.
+    url : str
+        Full address without credentials.
+    status : int
+        HTTP status.
+    content_type : str
+        As sent.
+    fetched_at : datetime
+        By the injected clock.
+    context : Mapping[str, str]
+        From the request.
+    body : bytes
+        The bytes (content encoding undone).
+    """
+
+    source: str
+    dataset: str
+    label: str
+    url: str
+    status: int
+    content_type: str
+    fetched_at: datetime
+    context: Mapping[str, str]
+    body: bytes
+
+    def error(self, what: str, *, field_name: str = "") -> PayloadError:
+        """Return a one-line error that names the site, the address and, if given, the field."""
+        where = f"field {field_name!r}: " if field_name else ""
+        return PayloadError(f"{self.source}: {where}{what} in {self.url}")
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that could not be read.
+
+    Parameters
+    ----------
+    record : Mapping[str, Any]
+        As the site gave it.
+    reason : str
+        Why it was refused.
+    """
+
+    record: Mapping[str, Any]
+    reason: str
+
+
+@dataclass
+class Batch:
+    """What one payload says about one dataset.
+
+    Parameters
+    ----------
+    dataset : str
+        Name.
+    table : pyarrow.Table, optional
+        Rows, with ``event_date`` and any of the dataset's own columns.
+    records : list of dict
+        The same as dictionaries, where there are few.
+    scopes : list of dict
+        Parts of the key space this payload states completely (scope columns, ``scope_start``, ``scope_end``): a known
+        row in there that is not among the rows has vanished.
+    mentioned : list of dict
+        Keys that are named without a value; nothing is concluded about them.
+    rejects : list of Reject
+        Records that could not be read.
+    missing : bool
+        The site does not know the item asked for.
+    note : str
+        For the report.
+    """
+
+    dataset: str
+    table: pa.Table | None = None
+    records: list[dict[str, Any]] = field(default_factory=list)
+    scopes: list[dict[str, Any]] = field(default_factory=list)
+    mentioned: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    missing: bool = False
+    note: str = ""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows parsed, without rejects."""
+        return (self.table.num_rows if self.table is not None else 0) + len(self.records)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a collection wants from a source.
+
+    Parameters
+    ----------
+    dataset : str
+        Name.
+    settings : Settings
+        Switches, base addresses and credentials.
+    now : datetime
+        Time of the collection, UTC.
+    start : date
+        First event date wanted, for items that ``starts`` does not name.
+    items : sequence of str
+        Symbols or titles to ask for, where the source takes them one by one.
+    starts : Mapping[str, date]
+        First event date wanted per item.
+    end : date, optional
+        Last event date wanted; ``None`` for everything there is.
+    full : bool
+        Nothing is loaded yet, or everything is to be compared.
+    """
+
+    dataset: str
+    settings: Settings
+    now: datetime
+    start: date
+    items: Sequence[str] = ()
+    starts: Mapping[str, date] = field(default_factory=dict)
+    end: date | None = None
+    full: bool = True
+
+    def start_of(self, item: str) -> date:
+        """Return the first event date wanted of an item."""
+        return self.starts.get(item, self.start)
+
+
+class Source(Protocol):
+    """A site."""
+
+    name: str
+    site: str
+    """Prefix under the sandbox; also the key of the rate limit."""
+    host: str
+    """Base address of the real site."""
+    profiles: frozenset[str]
+    """Values of PAS_SOURCES under which it is used."""
+    key_setting: str | None
+    """Settings field of the credential it needs."""
+    accepts: frozenset[int]
+    """Statuses beside 200 whose body the parser understands ("not known here")."""
+
+    def requests(self, ask: Ask) -> Iterable[Request]:
+        """Yield what to ask."""
+        ...
+
+    def follow(self, request: Request, payload: Payload) -> Request | None:
+        """Return the request for the next page, or None."""
+        ...
+
+    def check(self, payload: Payload) -> None:
+        """Raise :class:`PayloadError` when the body is not what the site promises (seen at fetch, and asked again)."""
+        ...
+
+    def parse(self, payload: Payload) -> list[Batch]:
+        """Return what a payload says.
+
+        Raises
+        ------
+        PayloadError
+            If it is not what the format promises.
+        """
+        ...
+
+    def recognises(self, body: bytes) -> bool:
+        """Return whether a body looks like this site's format."""
+        ...
+
+
+def base_url(source: Source, settings: Settings) -> str:
+    """Return where a source is asked: its real host, or its prefix under the sandbox."""
+    if settings.sources == "sandbox":
+        return f"{settings.sandbox_url.rstrip('/')}/{source.site}"
+    return source.host
+
+
+def looks_like_html(body: bytes) -> bool:
+    """Return whether a body is an HTML page."""
+    head = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+
+
+def excerpt(body: bytes, limit: int = 60) -> str:
+    """Return the beginning of a body for an error message, printable and on one line."""
+    text = body[:limit].decode("utf-8", "replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

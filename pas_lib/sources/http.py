@@ -1,0 +1,300 @@
+"""The one polite HTTP client.
+
+Identifies itself, keeps to a rate per site, reuses connections, has a time-out for everything, retries what may pass by
+itself with back-off and respects ``Retry-After``. A body that is not what the site promises (a challenge page with status
+200, a truncated answer) is asked for once more and then fails loudly.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import requests
+from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from pas_lib.errors import PayloadError, SourceError
+from pas_lib.sources.base import Payload, Request, Source, excerpt
+
+if TYPE_CHECKING:
+    from pas_lib.settings import Settings
+
+_SECRET = re.compile(r"^(api[-_]?key|key|token|apikey|access[-_]?token|crumb|secret|password|auth|signature|sig)$", re.I)
+_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def strip_credentials(url: str) -> str:
+    """Return a URL without anything that could be a credential.
+
+    User information and the query parameters that carry keys or tokens are dropped; the rest is unchanged.
+    """
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    query = parts.query
+    if query:
+        kept = [(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if not _SECRET.match(k)]
+        query = urlencode(kept, safe=":,^|")
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+@dataclass(frozen=True)
+class Politeness:
+    """How a site is treated.
+
+    Parameters
+    ----------
+    per_second : float
+        Requests a second.
+    workers : int
+        Requests at the same time.
+    browser : bool
+        The site refuses anything but a browser's User-Agent.
+    timeout : float
+        Seconds without an answer.
+    """
+
+    per_second: float = 2.0
+    workers: int = 2
+    browser: bool = False
+    timeout: float = 30.0
+
+
+_SITES = {
+    "yahoo": Politeness(per_second=2.0, workers=2, browser=True),
+    "wikimedia": Politeness(per_second=3.0, workers=3),
+    "wikipedia": Politeness(per_second=1.0, workers=1),
+    "ishares": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
+    "fred": Politeness(per_second=1.6, workers=1),
+    "fredgraph": Politeness(per_second=1.0, workers=1),
+    "quiver-api": Politeness(per_second=0.9, workers=1, browser=True, timeout=90.0),
+    "quiver": Politeness(per_second=0.9, workers=1, browser=True, timeout=60.0),
+}
+_BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
+
+
+def politeness(site: str, settings: Settings) -> Politeness:
+    """Return how a site is treated under the settings; the sandbox has a fast profile of its own."""
+    real = _SITES.get(site, Politeness())
+    if settings.sources == "sandbox":
+        return Politeness(per_second=0.0, workers=4, browser=real.browser, timeout=settings.http_timeout_sec)
+    if site.startswith("quiver"):
+        return Politeness(1.0 / settings.quiver_rate_sec, 1, real.browser, max(real.timeout, settings.http_timeout_sec))
+    return Politeness(real.per_second, real.workers, real.browser, max(real.timeout, settings.http_timeout_sec))
+
+
+class _Again(Exception):
+    """An attempt failed in a way that may pass by itself."""
+
+    def __init__(self, error: SourceError, wait: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.wait = wait
+
+
+class Client:
+    """Fetches requests of one source.
+
+    Parameters
+    ----------
+    source : Source
+        The site module: it checks bodies and names following pages.
+    settings : Settings
+        Rates, time-outs, User-Agent.
+    now : datetime
+        Stamped on every payload as its fetch time.
+    attempts : int
+        Tries per request.
+    """
+
+    def __init__(self, source: Source, settings: Settings, now: datetime, *, attempts: int = 4) -> None:
+        self.source = source
+        self.settings = settings
+        self.now = now
+        self.attempts = attempts
+        self.manner = politeness(source.site, settings)
+        self.sandbox = settings.sources == "sandbox"
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._limiter: Limiter | None = None
+        if self.manner.per_second > 0:
+            interval = max(1, round(Duration.SECOND / self.manner.per_second))
+            self._limiter = Limiter(InMemoryBucket([Rate(1, interval)]))
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for session in self._sessions:
+            session.close()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.mount("http://", HTTPAdapter(pool_connections=2, pool_maxsize=2))
+            session.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=2))
+            # Loopback needs no proxy, and looking for one costs more than the request.
+            session.trust_env = not self.sandbox
+            session.headers["User-Agent"] = _BROWSER if self.manner.browser else self.settings.user_agent
+            self._local.session = session
+            self._sessions.append(session)
+        return session
+
+    def fetch(self, request: Request) -> list[Payload]:
+        """Return the answer to a request with all its following pages.
+
+        Raises
+        ------
+        SourceError
+            If the site does not answer properly.
+        PayloadError
+            If the answer is not what the site promises.
+        """
+        pages: list[Payload] = []
+        following: Request | None = request
+        while following is not None:
+            pages.append(self._retrying(following))
+            following = self.source.follow(following, pages[-1])
+            if len(pages) > 10_000:
+                raise SourceError(f"{self.source.name}: paging does not end at {pages[-1].url}")
+        return pages
+
+    def fetch_all(self, asked: Iterable[Request]) -> Iterator[list[Payload]]:
+        """Yield the answers to many requests in their order, a few at the same time.
+
+        Only a small window of answers is held in memory.
+        """
+        if self.manner.workers == 1:
+            for request in asked:
+                yield self.fetch(request)
+            return
+        with ThreadPoolExecutor(self.manner.workers, thread_name_prefix="fetch") as pool:
+            waiting: deque[Future[list[Payload]]] = deque()
+            try:
+                for request in asked:
+                    waiting.append(pool.submit(self.fetch, request))
+                    if len(waiting) >= 4 * self.manner.workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _retrying(self, request: Request) -> Payload:
+        retrying = Retrying(
+            stop=stop_after_attempt(self.attempts),
+            retry=retry_if_exception_type(_Again),
+            wait=self._wait,
+            reraise=True,
+        )
+        bodies = 0
+
+        def attempt() -> Payload:
+            nonlocal bodies
+            try:
+                return self._once(request)
+            except PayloadError as error:
+                bodies += 1
+                if bodies >= 2:
+                    raise
+                raise _Again(error) from None
+
+        try:
+            return retrying(attempt)
+        except _Again as failure:
+            raise failure.error from None
+
+    def _wait(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        asked = failure.wait if isinstance(failure, _Again) else None
+        base = 0.05 if self.sandbox else 1.5
+        backoff = base * 2.0 ** (state.attempt_number - 1)
+        return min(120.0, max(asked or 0.0, backoff))
+
+    def _once(self, request: Request) -> Payload:
+        if self._limiter is not None:
+            self._limiter.try_acquire(self.source.site)
+        shown = strip_credentials(f"{request.url}?{urlencode(dict(request.params))}" if request.params else request.url)
+        site = self.source.name
+        try:
+            answer = self._session().get(
+                request.url,
+                params=dict(request.params),
+                headers=dict(request.headers),
+                timeout=(10.0, self.manner.timeout),
+            )
+        except requests.Timeout:
+            raise _Again(SourceError(f"{site}: no answer within {self.manner.timeout:g} s from {shown}")) from None
+        except requests.RequestException as error:
+            raise _Again(SourceError(f"{site}: {_reason(error)} at {shown}")) from None
+        payload = Payload(
+            source=site,
+            dataset=request.dataset,
+            label=request.label,
+            url=shown,
+            status=answer.status_code,
+            content_type=answer.headers.get("content-type", ""),
+            fetched_at=self.now,
+            context=dict(request.context),
+            body=answer.content,
+        )
+        if answer.status_code in _RETRYABLE:
+            raise _Again(_status_error(payload, request), _retry_after(answer, self.now))
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if answer.status_code == 401 and scheme == "Bearer":
+            # Some accounts of sites that document "Bearer" are only known under "Token".
+            return self._once(replace(request, headers={**request.headers, "Authorization": f"Token {token}"}))
+        if answer.status_code != 200 and answer.status_code not in self.source.accepts:
+            raise _status_error(payload, request)
+        self.source.check(payload)
+        return payload
+
+
+def _secrets(request: Request) -> list[str]:
+    found = [value for name, value in request.params.items() if _SECRET.match(name)]
+    return found + [value.split(" ")[-1] for name, value in request.headers.items() if name == "Authorization"]
+
+
+def _status_error(payload: Payload, request: Request) -> SourceError:
+    detail = excerpt(payload.body, 160)
+    for secret in _secrets(request):
+        detail = detail.replace(secret, "***") if secret else detail
+    said = f": {detail}" if detail and not detail.startswith("<") else ""
+    return SourceError(f"{payload.source}: HTTP {payload.status} from {payload.url}{said}")
+
+
+def _reason(error: Exception) -> str:
+    # The texts of these exceptions hold the full address with its key: only their kind is told.
+    kinds = {
+        "ConnectionError": "connection failed",
+        "ChunkedEncodingError": "answer was cut off",
+        "ContentDecodingError": "answer could not be decoded",
+    }
+    return kinds.get(type(error).__name__, type(error).__name__)
+
+
+def _retry_after(answer: Any, now: datetime) -> float | None:
+    value = answer.headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
