@@ -237,15 +237,15 @@ def _cross(group: Sequence[_Wish], unit: Decimal) -> tuple[list[_Wish], list[_Wi
     """Split the wishes in one symbol into crossed legs (which add up to zero) and what remains on one side."""
     buys = [w for w in group if w.side == "buy"]
     sells = [w for w in group if w.side == "sell"]
-    bought = sum((w.qty for w in buys), ZERO)
-    sold = sum((w.qty for w in sells), ZERO)
-    crossed = floor_to(min(bought, sold), unit)
+    bought = sum((floor_to(w.qty, unit) for w in buys), ZERO)
+    sold = sum((floor_to(w.qty, unit) for w in sells), ZERO)
+    crossed = min(bought, sold)
     if crossed <= 0:
         return [], list(group)
     legs: list[_Wish] = []
     rest: list[_Wish] = []
     for side in (buys, sells):
-        parts = split_pro_rata(crossed, {w.portfolio_id: w.qty for w in side}, unit)
+        parts = split_pro_rata(crossed, {w.portfolio_id: floor_to(w.qty, unit) for w in side}, unit)
         for wish in side:
             part = parts[wish.portfolio_id]
             if part > 0:
