@@ -1,7 +1,8 @@
-"""Ledoit-Wolf covariance (Ledoit & Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices").
+"""Ledoit-Wolf covariance (2004, "A well-conditioned estimator for large-dimensional covariance matrices").
 
-``shrunk = (1 - d) S + d (tr S / n) I`` with S the centred sample covariance, **ddof 0** (divided by T), and d chosen to minimise the
-expected Frobenius error. The same numbers as ``sklearn.covariance.LedoitWolf`` without its import (over one second).
+``shrunk = (1 - d) S + d (tr S / n) I`` with S the centred sample covariance, **ddof 0** (divided by T), and d
+chosen to minimise the expected Frobenius error. The same numbers as ``sklearn.covariance.LedoitWolf`` without its
+import (over one second).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def ledoit_wolf(returns: FloatArray) -> Covariance:
     Returns
     -------
     Covariance
-        In squared units of `returns` per period, ddof 0. Volatility from it is low by the factor sqrt((T - 1) / T), 1.4 % at 36 weeks.
+        In squared units of `returns` per period, ddof 0. Volatility from it is low by the factor sqrt((T - 1) /
+        T), 1.4 % at 36 weeks.
 
     Notes
     -----
@@ -68,8 +70,9 @@ def estimate(returns: FloatArray, shrink: Shrinkage = "covariance", *, ddof: int
     returns : ndarray of shape (n_weeks, n_portfolios)
         Complete rows, no constant column.
     shrink : {"covariance", "correlation", "none"}
-        ``"covariance"`` is plain Ledoit-Wolf, whose identity target assumes equal variances. ``"correlation"`` standardises,
-        shrinks and scales back: variances stay the sample's, so a calm portfolio beside a wild one keeps its own volatility.
+        ``"covariance"`` is plain Ledoit-Wolf, whose identity target assumes equal variances. ``"correlation"``
+        standardises, shrinks and scales back: variances stay the sample's, so a calm portfolio beside a wild one
+        keeps its own volatility.
     ddof : int
         0 as scikit-learn; 1 multiplies by T / (T - 1).
 

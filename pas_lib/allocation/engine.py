@@ -1,7 +1,8 @@
 """The allocation of one week: weekly matrix, mix, gross, bounds, crisis scale, caps, band, in this order.
 
-The estimation window is the last `max_weeks` weeks. Portfolios with fewer than four weeks get 1/n each, the others share the rest by
-the method. Covariance and mean are taken over the weeks that all optimised portfolios have, so that both look at one window.
+The estimation window is the last `max_weeks` weeks. Portfolios with fewer than four weeks get 1/n each, the others
+share the rest by the method. Covariance and mean are taken over the weeks that all optimised portfolios have, so
+that both look at one window.
 """
 
 from __future__ import annotations
@@ -89,14 +90,15 @@ def allocate(
     current : Series, optional
         Drifted current shares of equity by portfolio, for the no-trade band. ``None``: no band.
     previous : Series, optional
-        Previous target shares *before* crisis scale, caps and band (`diagnostics["target"]` of the last allocation), reused when
-        nothing can be estimated.
+        Previous target shares *before* crisis scale, caps and band (`diagnostics["target"]` of the last
+        allocation), reused when nothing can be estimated.
     method : str
         A name in :data:`pas_lib.allocation.METHODS`.
     target_vol : float
         Annual volatility target, clamped to `vol_clamp`.
     risk_free : float
-        Annual rate as a fraction, as known at the decision; used by ``tangency``, ``max_sharpe_exact`` and ``metric_tilt``.
+        Annual rate as a fraction, as known at the decision; used by ``tangency``, ``max_sharpe_exact`` and
+        ``metric_tilt``.
     min_weight, max_weight : float
         Bounds of a portfolio's share of equity before the crisis scale; 0 is always allowed.
     gross_cap : float
@@ -136,7 +138,8 @@ def allocate(
     -----
     NaN policy: a session without a return makes that week missing for that portfolio and nothing else.
     Young portfolios have no covariance; for volatility they count like the optimised mix, fully correlated with it.
-    A portfolio whose returns do not vary at all is left out of the optimisation with share 0 (it returns when it varies).
+    A portfolio whose returns do not vary at all is left out of the optimisation with share 0 (it returns when it
+    varies).
     """
     daily = checked_returns(daily_returns)
     n = daily.shape[1]
@@ -188,9 +191,7 @@ def allocate(
             max_vol=vol_clamp[1],
             volatility=volatility,
         )
-        shares = sizing.hold_volatility(
-            shares, min_weight=min_weight, max_vol=vol_clamp[1], volatility=volatility
-        )
+        shares = sizing.hold_volatility(shares, min_weight=min_weight, max_vol=vol_clamp[1], volatility=volatility)
         limit_vol: float = vol_clamp[1]
     else:
         shares, used = _previous(previous, names, gross_cap, max_weight)
@@ -258,7 +259,12 @@ def _check_settings(
     vol_clamp: tuple[float, float],
 ) -> None:
     """Refuse settings that contradict each other."""
-    for name, value in (("target_vol", target_vol), ("risk_free", risk_free), ("gross_cap", gross_cap), ("scale", scale)):
+    for name, value in (
+        ("target_vol", target_vol),
+        ("risk_free", risk_free),
+        ("gross_cap", gross_cap),
+        ("scale", scale),
+    ):
         if not np.isfinite(value):
             raise SettingsError(f"{name} must be a finite number, not {value}")
     if not 0.0 <= min_weight <= max_weight:
@@ -313,7 +319,7 @@ def _window(daily: pd.DataFrame, week_ends: Iterable[Any] | None, max_weeks: int
         young=tuple(sorted(young)),
         constant=tuple(sorted(constant)),
         weeks=pd.DatetimeIndex(weekly.index[rows]),
-        cleaned=matrix[np.ix_(rows, optimised)],
+        cleaned=matrix[rows][:, optimised],
         clipped=cells,
     )
 
@@ -349,7 +355,11 @@ def _mix(
             return mix / mix.sum(), "equal", ["no portfolio has enough weeks"]
         return None, name, ["no portfolio's returns vary"]
     rest = 1.0 - len(window.young) / n
-    chain = [(name, chosen)] if name == "min_variance" else [(name, chosen), ("min_variance", methods.METHODS["min_variance"])]
+    chain = (
+        [(name, chosen)]
+        if name == "min_variance"
+        else [(name, chosen), ("min_variance", methods.METHODS["min_variance"])]
+    )
     for label, function in chain:
         try:
             part = function(moments)

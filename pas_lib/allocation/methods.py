@@ -18,6 +18,7 @@ from pas_lib.allocation.errors import NoSolution
 from pas_lib.errors import UnknownName
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def hierarchical_risk_parity(moments: Moments) -> FloatArray:
     order = leaves_list(linkage(squareform(distance, checks=False), "single"))
     weights = np.ones(n)
 
-    def cluster_variance(members: FloatArray) -> float:
+    def cluster_variance(members: IntArray) -> float:
         block = cov[np.ix_(members, members)]
         inverse = 1.0 / np.diag(block)
         inverse = inverse / inverse.sum()
@@ -157,8 +158,8 @@ def hierarchical_risk_parity(moments: Moments) -> FloatArray:
 def metric_tilt(moments: Moments) -> FloatArray:
     """Weights in proportion to the mean rank by Sharpe, Sortino, information ratio and drawdown.
 
-    Ranks run from 1 (worst) to n (best), ties by mean rank, an undefined figure ranks in the middle. The information ratio is taken against
-    the equal-weight mix.
+    Ranks run from 1 (worst) to n (best), ties by mean rank, an undefined figure ranks in the middle. The
+    information ratio is taken against the equal-weight mix.
     """
     x = moments.returns
     n = x.shape[1]

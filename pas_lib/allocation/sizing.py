@@ -1,6 +1,7 @@
 """From a mix to shares of equity: bounds, the volatility promise, the no-trade band. Nothing here ever renormalises.
 
-All functions take and return arrays over the same portfolios; a share is a fraction of managed equity, what is missing to 1 is cash.
+All functions take and return arrays over the same portfolios; a share is a fraction of managed equity, what is
+missing to 1 is cash.
 """
 
 from __future__ import annotations
@@ -22,12 +23,19 @@ SNAP = 1e-9
 
 
 def apply_bounds(
-    shares: FloatArray, *, min_weight: float, max_weight: float, gross_cap: float, max_vol: float, volatility: Volatility
+    shares: FloatArray,
+    *,
+    min_weight: float,
+    max_weight: float,
+    gross_cap: float,
+    max_vol: float,
+    volatility: Volatility,
 ) -> FloatArray:
     """Hold each share to [min_weight, max_weight] or 0, at the expense of cash.
 
-    Above `max_weight` is cut to cash. A positive share below `min_weight` is raised to it if the gross cap and the highest volatility
-    allow, else it becomes 0: all such shares are taken out first, then put back at the minimum, largest first, while there is room.
+    Above `max_weight` is cut to cash. A positive share below `min_weight` is raised to it if the gross cap and the
+    highest volatility allow, else it becomes 0: all such shares are taken out first, then put back at the minimum,
+    largest first, while there is room.
 
     Parameters
     ----------
@@ -60,8 +68,8 @@ def apply_bounds(
 def hold_volatility(shares: FloatArray, *, min_weight: float, max_vol: float, volatility: Volatility) -> FloatArray:
     """Scale into cash until the volatility promise holds.
 
-    Cutting a share that hedged the others may raise the volatility; this is the last word. Shares that fall below `min_weight`
-    become 0.
+    Cutting a share that hedged the others may raise the volatility; this is the last word. Shares that fall below
+    `min_weight` become 0.
     """
     result = shares
     for _ in range(len(shares) + 1):
@@ -75,7 +83,7 @@ def hold_volatility(shares: FloatArray, *, min_weight: float, max_vol: float, vo
 
 @dataclass(frozen=True)
 class Banded:
-    """Shares after the band, which portfolios kept their current share, and why the band gave way (empty if it did not)."""
+    """Shares after the band, who kept the current share, and why the band gave way (empty if it did not)."""
 
     shares: FloatArray
     kept: BoolArray
@@ -94,9 +102,10 @@ def band_shares(
 ) -> Banded:
     """Keep the current share where the target is within the band of it.
 
-    Not for an exit (target 0), not for a share above its cap. If the sum then exceeds `gross`, the kept shares above their target move to
-    target; if the volatility then exceeds `max_vol`, first these and then all move. Each portfolio ends at its current share or at its
-    target, so the band never adds turnover, and a second run changes nothing.
+    Not for an exit (target 0), not for a share above its cap. If the sum then exceeds `gross`, the kept shares
+    above their target move to target; if the volatility then exceeds `max_vol`, first these and then all move.
+    Each portfolio ends at its current share or at its target, so the band never adds turnover, and a second run
+    changes nothing.
 
     Parameters
     ----------
@@ -170,6 +179,6 @@ def apply_band(
         current.reindex(names).fillna(0.0).to_numpy(dtype=float),
         band=band,
         gross=gross,
-        caps=limit.to_numpy(dtype=float),
+        caps=np.asarray(limit, dtype=np.float64),
     )
     return pd.Series(result.shares, index=names, name=target.name)

@@ -1,8 +1,9 @@
 """Exact long-only optima by non-negative least squares, and the iterative solvers without a closed form.
 
-Long-only maximum Sharpe: minimise ``y'Sy / 2 - m'y`` over y >= 0 and normalise. With ``S = L L'`` that is ``min |L'y - L^-1 m|``,
-one NNLS. With bounds and homogeneous caps the Charnes-Cooper substitution y = k w gives a least-distance problem, which Lawson & Hanson
-(Solving Least Squares Problems, chapter 23) reduce to one NNLS as well. Everything here works on plain arrays.
+Long-only maximum Sharpe: minimise ``y'Sy / 2 - m'y`` over y >= 0 and normalise. With ``S = L L'`` that is ``min
+|L'y - L^-1 m|``, one NNLS. With bounds and homogeneous caps the Charnes-Cooper substitution y = k w gives a
+least-distance problem, which Lawson & Hanson (Solving Least Squares Problems, chapter 23) reduce to one NNLS as
+well. Everything here works on plain arrays.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def factor(cov: FloatArray) -> FloatArray:
     eigenvalues = np.linalg.eigvalsh(cov)
     if eigenvalues[0] <= 0.0 or eigenvalues[-1] > MAX_CONDITION * eigenvalues[0]:
         raise NoSolution(
-            f"the covariance is not positive definite enough (eigenvalues {eigenvalues[0]:.3g} to {eigenvalues[-1]:.3g})"
+            f"the covariance is not positive definite (eigenvalues {eigenvalues[0]:.3g} to {eigenvalues[-1]:.3g})"
         )
     lower: FloatArray = cholesky(cov, lower=True)
     return lower
@@ -50,7 +51,8 @@ def normalised(weights: FloatArray) -> FloatArray:
 def positive_part(mean: FloatArray, cov: FloatArray) -> FloatArray:
     """Return the positive part of ``cov^-1 mean``, summing to 1.
 
-    Not the long-only optimum (clipping drops the names that hedged the rest), but what "max_sharpe" means in this system.
+    Not the long-only optimum (clipping drops the names that hedged the rest), but what "max_sharpe" means in this
+    system.
 
     Raises
     ------
@@ -156,7 +158,8 @@ def max_sharpe_long_only(
 def kkt_violation(weights: FloatArray, excess: FloatArray, cov: FloatArray) -> float:
     """Return how far a long-only mix is from the maximum-Sharpe conditions, 0 at the optimum.
 
-    At the optimum ``excess - k cov w`` is 0 where w > 0 and <= 0 elsewhere, with k = (excess'w) / (w'cov w). Relative to max |excess|.
+    At the optimum ``excess - k cov w`` is 0 where w > 0 and <= 0 elsewhere, with k = (excess'w) / (w'cov w).
+    Relative to max |excess|.
     """
     k = float(excess @ weights) / float(weights @ cov @ weights)
     gradient = excess - k * (cov @ weights)
@@ -167,8 +170,8 @@ def kkt_violation(weights: FloatArray, excess: FloatArray, cov: FloatArray) -> f
 def risk_parity(cov: FloatArray, *, budget: FloatArray | None = None, tolerance: float = 1e-12) -> FloatArray:
     """Return the mix in which each member contributes its budget of the variance (equal by default).
 
-    Minimises ``x'Sx / 2 - sum b_i ln x_i`` by cyclical coordinate descent (Griveau-Billion, Richard & Roncalli 2013): the positive root of
-    one quadratic per coordinate.
+    Minimises ``x'Sx / 2 - sum b_i ln x_i`` by cyclical coordinate descent (Griveau-Billion, Richard & Roncalli
+    2013): the positive root of one quadratic per coordinate.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """From daily model returns to the weekly matrix that is optimised: compounding, eligibility, outliers.
 
-Weekly return of a portfolio: ``prod(1 + r_d) - 1`` over the sessions of the week. A week counts for a portfolio only when
-each session of it has a value; a missing week stays missing, it is never filled.
+Weekly return of a portfolio: ``prod(1 + r_d) - 1`` over the sessions of the week. A week counts for a portfolio
+only when each session of it has a value; a missing week stays missing, it is never filled.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def checked_returns(daily_returns: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     AllocationError
-        Not a frame, duplicated sessions or portfolios, infinite values, or a return below -1 (a long-only portfolio cannot
-        lose more than everything: most likely percent were passed). The portfolio and the session are named.
+        Not a frame, duplicated sessions or portfolios, infinite values, or a return below -1 (a long-only
+        portfolio cannot lose more than everything: most likely percent were passed). The portfolio and the session
+        are named.
 
     Notes
     -----
@@ -146,8 +147,9 @@ def winsorise(
 ) -> tuple[pd.DataFrame, tuple[ClippedCell, ...]]:
     """Pull outliers back to ``mean + - limit * std`` of the portfolio's *other* weeks.
 
-    The tested week is left out of mean and deviation (ddof 1): with it inside, |z| could never exceed (n - 1) / sqrt(n) and no
-    outlier would be found in short windows. All weeks are judged on the uncleaned series, then clipped together.
+    The tested week is left out of mean and deviation (ddof 1): with it inside, |z| could never exceed (n - 1) /
+    sqrt(n) and no outlier would be found in short windows. All weeks are judged on the uncleaned series, then
+    clipped together.
 
     Parameters
     ----------

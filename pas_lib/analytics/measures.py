@@ -1,10 +1,11 @@
 """Performance measures of one portfolio: one pure function each.
 
-Let r be simple returns per period, rf the risk-free return per period, P periods a year (252 daily), T observations. Each docstring states the formula and
-where well-known libraries differ. `risk_free` is always an **annual** rate as a fraction, turned into ``(1 + rate)^(1/P) - 1`` per period.
+Let r be simple returns per period, rf the risk-free return per period, P periods a year (252 daily), T
+observations. Each docstring states the formula and where well-known libraries differ. `risk_free` is always an
+**annual** rate as a fraction, turned into ``(1 + rate)^(1/P) - 1`` per period.
 
-NaN policy of every function: NaN are dropped, pairwise with the benchmark; fewer than two observations give NaN; a ratio over a
-deviation of zero (up to 1e-12 of the largest return) is NaN, never 0 and never infinite.
+NaN policy of every function: NaN are dropped, pairwise with the benchmark; fewer than two observations give NaN; a
+ratio over a deviation of zero (up to 1e-12 of the largest return) is NaN, never 0 and never infinite.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def sharpe(returns: Returns, risk_free: float = 0.0, periods: int = PERIODS) -> 
 
 
 def downside_deviation(returns: Returns, risk_free: float = 0.0, periods: int = PERIODS) -> float:
-    """Annual downside deviation ``sqrt(mean(min(r - rf, 0)^2)) sqrt(P)`` over all observations, not over the losing ones only."""
+    """Annual downside deviation ``sqrt(mean(min(r - rf, 0)^2)) sqrt(P)`` over all observations, not the losses only."""
     x = _clean(returns) - per_period(risk_free, periods)
     if len(x) < 2:
         return math.nan
@@ -158,7 +159,7 @@ def tracking_error(returns: Returns, benchmark: Returns, periods: int = PERIODS)
 
 
 def information_ratio(returns: Returns, benchmark: Returns, periods: int = PERIODS) -> float:
-    """Information ratio ``mean(r - b) P / tracking error``, annualised (empyrical, quantstats and ffn do not annualise)."""
+    """Information ratio ``mean(r - b) P / tracking error``, annual (empyrical, quantstats and ffn: per period)."""
     x, b = _paired(returns, benchmark)
     if len(x) < 2:
         return math.nan
@@ -166,7 +167,10 @@ def information_ratio(returns: Returns, benchmark: Returns, periods: int = PERIO
 
 
 def sharpe_standard_error(returns: Returns, risk_free: float = 0.0, periods: int = PERIODS) -> float:
-    """Standard error of the annual Sharpe ratio, ``sqrt((1 + S^2 / 2) / T) sqrt(P)`` with S per period (Lo 2002, independent returns)."""
+    """Return the standard error of the annual Sharpe ratio (Lo 2002, independent returns).
+
+    ``sqrt((1 + S^2 / 2) / T) sqrt(P)`` with S per period.
+    """
     x = _clean(returns)
     each = sharpe(x, risk_free, periods) / math.sqrt(periods)
     return math.sqrt((1.0 + each**2 / 2.0) / len(x) * periods) if len(x) > 1 else math.nan
@@ -177,7 +181,8 @@ def probabilistic_sharpe(
 ) -> float:
     """Probability that the true annual Sharpe ratio exceeds `threshold` (Bailey & Lopez de Prado 2012).
 
-    ``Phi((S - S*) sqrt(T - 1) / sqrt(1 - g3 S + (g4 - 1) / 4 S^2))`` per period, with skewness g3 and kurtosis g4 (3 for the normal) as population moments.
+    ``Phi((S - S*) sqrt(T - 1) / sqrt(1 - g3 S + (g4 - 1) / 4 S^2))`` per period, with skewness g3 and kurtosis g4
+    (3 for the normal) as population moments.
     """
     x = _clean(returns)
     each = sharpe(x, risk_free, periods) / math.sqrt(periods)

@@ -41,19 +41,21 @@ def performance_summary(
     returns : Series
         Daily simple returns as fractions.
     benchmark : Series, optional
-        Daily returns of the benchmark, matched by label. Without it alpha, beta, tracking_error and information_ratio are NaN.
+        Daily returns of the benchmark, matched by label. Without it alpha, beta, tracking_error and
+        information_ratio are NaN.
     risk_free : float
         Annual risk-free rate as a fraction.
 
     Returns
     -------
     dict
-        One float for each of :data:`KEYS`, as defined in :mod:`pas_lib.analytics.measures`; 252 days a year, max_drawdown negative, VaR and CVaR positive
-        losses per day.
+        One float for each of :data:`KEYS`, as defined in :mod:`pas_lib.analytics.measures`; 252 days a year,
+        max_drawdown negative, VaR and CVaR positive losses per day.
 
     Notes
     -----
-    NaN policy: NaN are dropped, pairwise for benchmark figures; fewer than two observations or a zero deviation give NaN.
+    NaN policy: NaN are dropped, pairwise for benchmark figures; fewer than two observations or a zero deviation
+    give NaN.
     """
     result = {
         "sharpe": measures.sharpe(returns, risk_free),
@@ -113,7 +115,7 @@ def performance_table(
         dense = values if complete.all() else values[complete]
         table[complete] = _dense(dense, None if base is None else base.to_numpy(dtype=np.float64), risk_free)
     for i in np.flatnonzero(~complete):
-        table[i] = list(performance_summary(returns.iloc[:, i], base, risk_free).values())
+        table[i] = list(performance_summary(pd.Series(values[i], index=returns.index), base, risk_free).values())
     return pd.DataFrame(table, index=returns.columns, columns=list(KEYS))
 
 

@@ -1,8 +1,9 @@
 """Simulate target weights over prices: fills, drift, costs, ledger.
 
-Accounting, exact at every session: ``equity = cash + sum(shares x price)``. At an execution session the equity before trading, valued at the
-fill prices, pays the cost first: with E the equity after trading, ``E + c sum|w_i E - x_i| = cash + sum x_i`` where x_i is the value held and c the cost
-rate; so weights after the fill are exactly the target weights and cash never goes negative. Between rows shares stay and weights drift.
+Accounting, exact at every session: ``equity = cash + sum(shares x price)``. At an execution session the equity
+before trading, valued at the fill prices, pays the cost first: with E the equity after trading, ``E + c sum|w_i E
+- x_i| = cash + sum x_i`` where x_i is the value held and c the cost rate; so weights after the fill are exactly
+the target weights and cash never goes negative. Between rows shares stay and weights drift.
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ class SimulationResult:
     costs : Series
         Currency per session.
     ledger : DataFrame
-        One row per trade: session, symbol, shares (signed), price, notional (signed), cost, shares_after, stale_price (the
-        fill used the last known price because there was none that session).
+        One row per trade: session, symbol, shares (signed), price, notional (signed), cost, shares_after,
+        stale_price (the fill used the last known price because there was none that session).
     unfilled : DataFrame
-        Purchases that could not be made for lack of a price: session, symbol, weight (target). The money stayed in cash.
+        Purchases that could not be made for lack of a price: session, symbol, weight (target). The money stayed in
+        cash.
     """
 
     equity: pd.Series
@@ -111,8 +113,9 @@ def simulate(
     prices : DataFrame
         Sessions x symbols, closing prices used for valuation (adjusted for splits and, for total returns, dividends).
     target_weights : DataFrame
-        Rows indexed by **execution** session (each must be a session of `prices`), columns symbols; fractions of equity. What a row does
-        not give to a symbol is cash; a row of zeros liquidates. Sessions without a row do not trade.
+        Rows indexed by **execution** session (each must be a session of `prices`), columns symbols; fractions of
+        equity. What a row does not give to a symbol is cash; a row of zeros liquidates. Sessions without a row do
+        not trade.
     cost_bps : float
         Cost in basis points of traded value, buys and sells alike.
     capital : float
@@ -130,14 +133,15 @@ def simulate(
     Raises
     ------
     SimulationError
-        Unsorted or duplicated sessions, a row that is no session of the prices, a symbol without prices, weights that are not finite, negative or
-        above 1 in sum, a capital or cost that makes no sense.
+        Unsorted or duplicated sessions, a row that is no session of the prices, a symbol without prices, weights
+        that are not finite, negative or above 1 in sum, a capital or cost that makes no sense.
 
     Notes
     -----
-    NaN policy: a NaN weight is 0. A missing price never looks ahead: a position is valued at its last known price; it may be sold (in full or in
-    part) at that price, since a delisted name would otherwise stay for ever; it is never bought, the money stays in cash and
-    the row appears in `unfilled`. A price of zero or less counts as missing for trading.
+    NaN policy: a NaN weight is 0. A missing price never looks ahead: a position is valued at its last known price;
+    it may be sold (in full or in part) at that price, since a delisted name would otherwise stay for ever; it is
+    never bought, the money stays in cash and the row appears in `unfilled`. A price of zero or less counts as
+    missing for trading.
     """
     _check(prices, target_weights, cost_bps, capital, fill_prices)
     close = prices.to_numpy(dtype=np.float64)
@@ -198,7 +202,9 @@ def simulate(
             cash = 0.0
         turnover[row] = float(np.abs(notional).sum()) / before if before > 0.0 else 0.0
         costs[row] = total_cost
-        trades.append((row, involved[traded], delta[traded], price[traded], notional, cost, new[traded], missing[traded]))
+        trades.append(
+            (row, involved[traded], delta[traded], price[traded], notional, cost, new[traded], missing[traded])
+        )
         if refused.any():
             unfilled.append((row, involved[refused], weight[refused]))
 
@@ -233,8 +239,8 @@ def _trade(
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return value changes and which purchases were refused.
 
-    Solves ``E + rate x sum|w E - x| = cash + sum x`` for E by Newton's method (the left side is piecewise linear and increasing, so it ends
-    after a few steps).
+    Solves ``E + rate x sum|w E - x| = cash + sum x`` for E by Newton's method (the left side is piecewise linear
+    and increasing, so it ends after a few steps).
     """
     before = cash + float(value.sum())
     refused = np.zeros(len(weight), dtype=bool)

@@ -1,7 +1,8 @@
 """The crisis indicator CCI and the exposure scale S.
 
-``CCI = sum of weight x max(z, 0)`` over signed, transformed series as they were known that day; z over the last 504 daily observations (at
-least half of them). ``S = 1`` below 1, ``1 - 0.3 (CCI - 1)`` to 2, ``max(0.3, 0.7 - 0.4 (CCI - 2))`` from there.
+``CCI = sum of weight x max(z, 0)`` over signed, transformed series as they were known that day; z over the last
+504 daily observations (at least half of them). ``S = 1`` below 1, ``1 - 0.3 (CCI - 1)`` to 2, ``max(0.3, 0.7 - 0.4
+(CCI - 2))`` from there.
 
 Missing data never raises exposure: a series that stops keeps its last z until its maximum age; after that the
 indicator is reweighted over the others and S may not exceed its last value until the series returns.
@@ -61,7 +62,8 @@ def rolling_z(stress: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
 
     Notes
     -----
-    NaN policy: NaN rows are no observations; a score needs at least half a window of them. A series that did not vary has z 0.
+    NaN policy: NaN rows are no observations; a score needs at least half a window of them. A series that did not
+    vary has z 0.
     """
     rolling = stress.rolling(window, min_periods=max(window // 2, 2))
     mean, deviation = rolling.mean(), rolling.std()
@@ -83,8 +85,8 @@ def crisis_indicator(
     Parameters
     ----------
     stress : DataFrame
-        Daily observations x series: transformed, signed so that high means stress, forward-filled, each as known that day
-        (see :func:`stress_frame`). A NaN after the first value says that the series is missing.
+        Daily observations x series: transformed, signed so that high means stress, forward-filled, each as known
+        that day (see :func:`stress_frame`). A NaN after the first value says that the series is missing.
     weights : mapping of str to float, optional
         Non-negative weights by series, brought to the sum 1. Default: the table of :mod:`pas_lib.regime.series`.
     window : int
@@ -124,8 +126,8 @@ def regime_history(
     Returns
     -------
     DataFrame
-        cci; scale (S with the rule for missing series); complete (every series that ever spoke still does); held and lost (comma list of
-        series that keep their last z, and of those beyond their maximum age).
+        cci; scale (S with the rule for missing series); complete (every series that ever spoke still does); held
+        and lost (comma list of series that keep their last z, and of those beyond their maximum age).
     """
     share = _weights(weights, stress)
     names = list(share.index)
@@ -177,19 +179,22 @@ def stress_frame(
     known : DataFrame
         Sessions x series ids: the latest value known at each session's decision time, forward-filled.
     known_at : DataFrame, optional
-        Same labels: when that value became known. With it a series whose value is overdue (`fresh_days`) is NaN from there on.
+        Same labels: when that value became known. With it a series whose value is overdue (`fresh_days`) is NaN
+        from there on.
     series : tuple of StressSeries
         The table.
 
     Returns
     -------
     DataFrame
-        Weekdays x series of the table, from the first to the last session: macro series are published on weekdays, market holidays
-        included, and a holiday shows what was known the session before. A series without a column in `known` is all NaN.
+        Weekdays x series of the table, from the first to the last session: macro series are published on weekdays,
+        market holidays included, and a holiday shows what was known the session before. A series without a column
+        in `known` is all NaN.
 
     Notes
     -----
-    NaN policy: NaN before a transform has its history. Twelve-month transforms compare with the value known at the same date a year before.
+    NaN policy: NaN before a transform has its history. Twelve-month transforms compare with the value known at the
+    same date a year before.
     """
     days = pd.DatetimeIndex(pd.to_datetime(known.index))
     days = (days if days.tz is None else days.tz_localize(None)).normalize()

@@ -24,7 +24,8 @@ class StressSeries:
     weight : float
         Share in the indicator; all weights add to 1.
     fresh_days : int
-        Calendar days after which the next value is overdue (its usual distance plus slack); the series then counts as missing.
+        Calendar days after which the next value is overdue (its usual distance plus slack); the series then counts
+        as missing.
     max_age_days : int
         Calendar days after which a missing series may no longer speak with its last z.
     """

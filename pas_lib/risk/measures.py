@@ -24,7 +24,7 @@ def _losses(returns: Returns, level: float) -> FloatArray:
 
 
 def historical_var(returns: Returns, level: float = 0.95) -> float:
-    """Historical value at risk: the k-th worst return as a positive loss, k = ceil(round((1 - level) T, 9)).
+    """Return the value at risk: the k-th worst return as a positive loss, k = ceil(round((1 - level) T, 9)).
 
     An order statistic, no interpolation; the rounding keeps (1 - 0.95) x 100 from becoming 6 by floating point.
 
@@ -52,7 +52,7 @@ def historical_var(returns: Returns, level: float = 0.95) -> float:
 
 
 def cvar(returns: Returns, level: float = 0.95) -> float:
-    """Expected shortfall of the worst (1 - level) share of returns as a positive loss (Rockafellar & Uryasev 2000).
+    """Return the expected shortfall of the worst 1 - level of returns, a positive loss (Rockafellar-Uryasev 2000).
 
     ``(sum of the worst floor(a) losses + (a - floor(a)) x next loss) / a`` with a = (1 - level) T.
 
