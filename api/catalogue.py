@@ -1,0 +1,137 @@
+"""Which tables ``/db`` shows, and in which order their rows come.
+
+Raw tables follow the dataset catalogue; those of ops and marts are listed here. A table that is in neither is not
+shown, whatever a request says; its columns are those the store reports, so an identifier that reaches a statement is
+always one that exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from api.errors import NotFound, Unprocessable
+from api.store import Reader
+from pas_lib.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that may be read.
+
+    Attributes
+    ----------
+    schema, name : str
+        Where it is.
+    key : tuple[str, ...]
+        Columns that tell its rows apart; the default order, and the last word among equal rows of any other.
+    description : str
+        What one row is.
+    """
+
+    schema: str
+    name: str
+    key: tuple[str, ...]
+    description: str
+
+    @property
+    def qualified(self) -> str:
+        """``schema.name``, for a statement: both come from this module."""
+        return f'{self.schema}."{self.name}"'
+
+
+_OPS: dict[str, tuple[tuple[str, ...], str]] = {
+    "warehouse_identity": (("only_row",), "the warehouse's identity and origin"),
+    "schema_version": (("version",), "one applied migration"),
+    "sessions": (("session",), "one session of the exchange"),
+    "ingest_runs": (("run_id", "dataset", "source"), "one load of one dataset from one source"),
+    "landing_files": (("path", "dataset"), "one landed payload"),
+    "quarantine": (("quarantine_id",), "one refused record and why"),
+    "portfolios": (("portfolio_id",), "one portfolio"),
+    "decisions": (("decision_id",), "one decision: allocation, indicator and scale of a session"),
+    "weight_history": (("decision_id", "portfolio_id", "symbol"), "one target weight of a decision"),
+    "alloc_log": (("log_id",), "one step of an allocation, or a failed task"),
+    "model_weights": (("portfolio_id", "session", "symbol"), "one weight a strategy wanted at a rebalance session"),
+    "simulated_returns": (("portfolio_id", "session"), "one day's model return of a portfolio"),
+    "regime_history": (("session",), "the crisis indicator of a session"),
+    "order_plans": (("broker", "account_number", "session"), "one account's plan of a session"),
+    "intents": (("intent_id",), "one wish: an order to send, a cross between books, or a movement of cash"),
+    "orders": (("client_order_id",), "one order as last known"),
+    "order_events": (("event_id",), "one change of an order's state"),
+    "broker_activities": (("broker", "account_number", "activity_id"), "one activity the account's feed showed"),
+    "trades": (("trade_id",), "one fill, internal cross, or trade made by hand"),
+    "ledger_bindings": (("binding_id",), "one account the books belong or belonged to"),
+    "ledger_entries": (("entry_id",), "one line of the double-entry ledger"),
+    "positions": (("broker", "account_number", "book", "symbol"), "what one book holds of a symbol"),
+    "book_cash": (("broker", "account_number", "book"), "the cash of one book"),
+    "reconciliations": (("reconciliation_id",), "one comparison of the books with the broker"),
+    "approvals": (("approval_id",), "one approval or refusal of a plan"),
+    "trading_state": (("state_id",), "one change of the trading state; the newest counts"),
+    "account_metrics": (("broker", "account_number", "session"), "the account at the end of a session"),
+    "account_metrics_paper": (("broker", "account_number", "session"), "the same of sandbox and paper accounts"),
+    "account_metrics_live": (("broker", "account_number", "session"), "the same of the live account"),
+}
+
+_MARTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "ticker_scores": (("score_date", "security_id"), "scores of one security at one date"),
+    "top_scores": (("score_date", "rank", "security_id"), "one of the 20 best securities of a month"),
+    "signals": (
+        ("strategy", "session", "rank", "security_id"),
+        "one security's score in a strategy's rebalance session",
+    ),
+    "daily_returns": (("security_id", "session"), "one security's adjusted prices and return of a session"),
+    "model_returns": (("portfolio_id", "session"), "one day's model return of a portfolio"),
+    "portfolio_returns": (("portfolio_id", "session"), "one day's realised equity and return of a portfolio"),
+    "metrics": (("portfolio_id", "basis", "as_of"), "statistics of one portfolio"),
+    "correlations": (("portfolio_a", "portfolio_b", "as_of"), "correlation of two portfolios' model returns"),
+    "exposures": (("session", "portfolio_id", "sector", "symbol"), "one holding's weight and sector"),
+    "regime_inputs": (("session", "series_id"), "one macro value as known at a session"),
+}
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Return every table that may be read, by its bare name and by ``schema.name``."""
+    from pas_lib.datasets import catalogue
+
+    found = [Table("raw", name, ("row_id",), dataset.doc) for name, dataset in catalogue().items()]
+    for schema, listed in (("ops", _OPS), ("marts", _MARTS)):
+        found += [Table(schema, name, key, text) for name, (key, text) in listed.items()]
+    named: dict[str, Table] = {}
+    for table in found:
+        named.setdefault(table.name, table)
+        named[f"{table.schema}.{table.name}"] = table
+    return named
+
+
+def find(name: str) -> Table:
+    """Return a table by its bare or qualified name.
+
+    Raises
+    ------
+    NotFound
+        If there is none of that name.
+    """
+    known = tables()
+    if name not in known:
+        bare = sorted(n for n in known if "." not in n)
+        raise NotFound(str(UnknownName("table", name[:80], bare)))
+    return known[name]
+
+
+def columns_of(reader: Reader, table: Table) -> dict[str, str]:
+    """Return a table's columns and their types in the store that is read; empty if it is not there."""
+    return dict(reader.columns(table.schema, table.name))
+
+
+def checked(column: str, columns: dict[str, str], table: Table) -> str:
+    """Return a column name quoted for a statement.
+
+    Raises
+    ------
+    Unprocessable
+        If the table has no such column.
+    """
+    if column not in columns:
+        raise Unprocessable(str(UnknownName(f"column of {table.schema}.{table.name}", column[:80], columns)))
+    return f'"{column}"'

@@ -1,0 +1,49 @@
+"""What handlers ask for: the store, with the answer's provenance written into its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+
+from api.store import Provenance, Reader, Store
+
+T = TypeVar("T")
+
+
+class Reading:
+    """Computes answers for one request and remembers where they came from.
+
+    Parameters
+    ----------
+    store : Store
+    request : Request
+        Its state takes the provenance; a middleware turns it into headers, also of failures.
+    """
+
+    def __init__(self, store: Store, request: Request) -> None:
+        self._store = store
+        self._request = request
+
+    def __call__(self, answer: Callable[[Reader], T]) -> T:
+        """Return what ``answer`` computes from the store that can be read."""
+        return self._store.read(answer, self._remember)
+
+    def _remember(self, provenance: Provenance) -> None:
+        self._request.state.provenance = provenance
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Where the last answer came from."""
+        found: Any = getattr(self._request.state, "provenance", None)
+        return found if isinstance(found, Provenance) else None
+
+
+def _reading(request: Request) -> Reading:
+    store: Any = request.app.state.store
+    assert isinstance(store, Store)  # noqa: S101 - the factory sets it
+    return Reading(store, request)
+
+
+Read = Annotated[Reading, Depends(_reading)]

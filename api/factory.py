@@ -1,0 +1,85 @@
+"""Builds the application from settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from api import errors
+from api.auth import Guard, require_read
+from api.middleware import Boundary, keep_queries_out_of_the_access_log
+from api.routers import book, dashboard, prometheus, research, system, tables
+from api.store import Mirror, PostgresPool, Store
+from pas_lib.clock import Clock, SystemClock
+from pas_lib.settings import Settings
+
+VERSION = "0.1.0"
+
+log = logging.getLogger("api")
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+    """Build the application.
+
+    Nothing is connected to yet: an API without PostgreSQL starts, and answers from the mirror.
+
+    Parameters
+    ----------
+    settings : Settings
+        Tokens, stores, broker.
+    clock : Clock, optional
+        The machine's time: ages and ends of sessions.
+
+    Returns
+    -------
+    FastAPI
+
+    Raises
+    ------
+    SettingsError
+        If a token is missing.
+    """
+    clock = clock or SystemClock()
+    guard = Guard(settings, clock)
+    store = Store(PostgresPool(lambda: _address(settings)), Mirror(settings.mirror_path), clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        keep_queries_out_of_the_access_log()
+        yield
+        store.close()
+
+    app = FastAPI(
+        title="Portfolio Allocation System",
+        version=VERSION,
+        summary="What is held, why, how it did, and what was known at the time.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": errors.Problem, "description": "what went wrong, in one line"}},
+    )
+    app.state.settings = settings
+    app.state.clock = clock
+    app.state.guard = guard
+    app.state.store = store
+    keep_queries_out_of_the_access_log()
+    errors.install(app)
+
+    reading = [Depends(require_read)]
+    app.include_router(system.router)
+    app.include_router(tables.router, dependencies=reading)
+    app.include_router(book.router, dependencies=reading)
+    app.include_router(research.router, dependencies=reading)
+    app.include_router(prometheus.router, dependencies=reading)
+    app.include_router(dashboard.router)
+    app.add_middleware(Boundary, guard=guard)
+    return app
+
+
+def _address(settings: Settings) -> str:
+    from pas_lib.warehouse import Warehouse
+
+    return Warehouse.from_settings(settings).url

@@ -1,0 +1,99 @@
+"""How old each dataset is, and whether that is too old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from api.store import Reader
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """One dataset's last load.
+
+    Attributes
+    ----------
+    dataset : str
+        Its name.
+    status : str or None
+        Outcome of its latest run; None before the first.
+    finished_at : datetime or None
+        When the latest run ended.
+    loaded_at : datetime or None
+        When a run last succeeded.
+    watermark : date or None
+        Latest event date loaded.
+    rows_new, rows_quarantined : int
+        Of the latest run.
+    behind_days : float or None
+        Days from the watermark to the latest session that was decided or collected.
+    is_stale : bool
+        Whether that is more than the dataset tolerates, or nothing was ever loaded.
+    note : str or None
+        What the latest run had to say.
+    """
+
+    dataset: str
+    status: str | None
+    finished_at: datetime | None
+    loaded_at: datetime | None
+    watermark: date | None
+    rows_new: int
+    rows_quarantined: int
+    behind_days: float | None
+    is_stale: bool
+    note: str | None
+
+
+_LATEST = """
+select r.dataset, r.status, r.finished_at, r.rows_new, r.rows_quarantined, r.note, g.loaded_at, g.watermark
+from ops.ingest_runs r
+join (select dataset, max(started_at) as started_at from ops.ingest_runs group by dataset) l
+  on l.dataset = r.dataset and l.started_at = r.started_at
+left join (
+    select dataset, max(finished_at) as loaded_at, max(watermark) as watermark
+    from ops.ingest_runs where status in ('loaded', 'unchanged') group by dataset
+) g on g.dataset = r.dataset
+order by r.dataset, r.source, r.run_id
+"""
+
+
+def datasets(reader: Reader, now: datetime) -> list[Freshness]:
+    """Return every dataset of the catalogue with the outcome of its latest run.
+
+    Parameters
+    ----------
+    reader : Reader
+    now : datetime
+        The machine's time; only used where nothing tells which session is current.
+    """
+    from pas_lib.datasets import catalogue
+
+    # The sandbox's world has a time of its own: what is late is late against the session last collected.
+    current = reader.scalar("select max(session) from ops.ingest_runs") or now.date()
+    latest = {row["dataset"]: row for row in reader.records(_LATEST)}
+    found = []
+    for name, dataset in catalogue().items():
+        row = latest.get(name)
+        if row is None:
+            found.append(Freshness(name, None, None, None, None, 0, 0, None, True, None))
+            continue
+        watermark: date | None = row["watermark"]
+        behind = None if watermark is None else max(0.0, float((current - watermark).days))
+        tolerance = dataset.tolerance.total_seconds() / 86_400
+        found.append(
+            Freshness(
+                dataset=name,
+                status=row["status"],
+                finished_at=row["finished_at"],
+                loaded_at=row["loaded_at"],
+                watermark=watermark,
+                rows_new=row["rows_new"],
+                rows_quarantined=row["rows_quarantined"],
+                behind_days=behind,
+                is_stale=row["loaded_at"] is None or (behind is not None and behind > tolerance),
+                note=row["note"],
+            )
+        )
+    return found

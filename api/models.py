@@ -1,0 +1,386 @@
+"""The shape of every answer.
+
+Shares and weights are fractions (0.25 is a quarter), money is in US dollars, returns are fractions per day unless a
+name says otherwise, times are UTC, ``null`` means not known or not defined.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Answer(BaseModel):
+    """Base of all answers: unknown columns of a newer warehouse are left out."""
+
+    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+
+
+class Listing(Answer, Generic[Item]):
+    """One page of records."""
+
+    records: list[Item]
+    page: int = Field(1, description="this page, from 1")
+    limit: int = Field(description="most records on a page")
+    next_page: int | None = Field(None, description="the page that follows, or null on the last")
+
+
+# ------------------------------------------------------------------------------------------------------- system
+
+
+class Health(Answer):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class Readiness(Answer):
+    """What can be read."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    postgres: str = Field(description="ok, or why it cannot be read")
+    mirror: str = Field(description="ok, or why it cannot be read")
+    detail: str
+
+
+# ------------------------------------------------------------------------------------------------------- tables
+
+
+class TableInfo(Answer):
+    """One table of ``/db``."""
+
+    table: str
+    schema_name: str = Field(serialization_alias="schema")
+    description: str
+    key: list[str] = Field(description="columns that tell rows apart")
+    columns: list[str]
+    is_there: bool = Field(description="false until the step that writes it has run")
+
+
+class TableList(Answer):
+    """All tables that can be read."""
+
+    records: list[TableInfo]
+
+
+class Page(Answer):
+    """One page of a table."""
+
+    table: str
+    schema_name: str = Field(serialization_alias="schema")
+    page: int
+    limit: int
+    total: int | None = Field(description="rows in the table; null above a million")
+    pages: int | None
+    next_page: int | None
+    columns: list[str]
+    records: list[dict[str, Any]]
+
+
+# --------------------------------------------------------------------------------------------------------- book
+
+
+class Portfolio(Answer):
+    """One portfolio and where it stands."""
+
+    portfolio_id: str
+    name: str
+    strategy: str | None
+    kind: str
+    cadence: str
+    status: str
+    created_at: datetime
+    session: date | None = Field(None, description="session of the latest decision")
+    allocation: float | None = Field(None, description="share of equity before the exposure scale")
+    scale: float | None = Field(None, description="exposure scale S of that decision")
+    share: float | None = Field(None, description="share of equity aimed at: allocation x S, after caps")
+    positions: int = Field(description="symbols held")
+    market_value: float | None = Field(description="at the latest closes; null when a price is missing")
+    cash: float | None = Field(description="cash in the portfolio's book; null before the first funding")
+
+
+class PortfolioList(Answer):
+    """All portfolios."""
+
+    records: list[Portfolio]
+
+
+class Target(Answer):
+    """One target weight."""
+
+    symbol: str
+    security_id: str | None
+    weight: float = Field(description="within the portfolio")
+    share: float = Field(description="of managed equity")
+
+
+class PortfolioDetail(Portfolio):
+    """One portfolio with its latest target weights."""
+
+    targets: list[Target]
+
+
+class Position(Answer):
+    """A holding of one portfolio."""
+
+    portfolio_id: str
+    symbol: str
+    qty: float
+    avg_cost: float | None
+    cost_basis: float | None
+    close: float | None = Field(description="latest close, unadjusted")
+    close_session: date | None
+    market_value: float | None
+    unrealized_pnl: float | None
+    weight: float | None = Field(description="share of the portfolio's market value")
+
+
+class PositionList(Answer):
+    """Holdings of a portfolio."""
+
+    portfolio_id: str
+    market_value: float | None
+    cash: float | None
+    records: list[Position]
+
+
+class Trade(Answer):
+    """A fill, an internal cross, or a trade made by hand."""
+
+    trade_id: str
+    kind: str
+    portfolio_id: str
+    symbol: str
+    side: str
+    qty: float
+    price: float
+    notional: float
+    executed_at: datetime
+    execution_session: date
+    session: date | None
+    client_order_id: str | None
+    decision_close: float | None
+    open_price: float | None
+    realized_pnl: float | None
+
+
+class Order(Answer):
+    """An order as last known."""
+
+    client_order_id: str
+    portfolio_id: str
+    session: date
+    execution_session: date
+    symbol: str
+    side: str
+    attempt: int
+    qty: float
+    state: str
+    reason: str
+    filled_qty: float
+    filled_avg_price: float | None
+    decision_close: float | None
+    open_price: float | None
+    broker: str
+    broker_order_id: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    updated_at: datetime
+    expires_at: datetime
+
+
+class StoredWeight(Answer):
+    """One target weight of one decision."""
+
+    session: date
+    portfolio_id: str
+    symbol: str
+    security_id: str | None
+    weight: float
+    share: float
+    decided_at: datetime
+    decision_id: str
+
+
+class Decision(Answer):
+    """What was decided for the whole book at a session."""
+
+    decision_id: str
+    session: date
+    decided_at: datetime
+    origin: str
+    method: str
+    cci: float | None
+    scale: float
+    gross: float
+    expected_vol: float | None
+    reason: str
+    managed_equity: float | None
+
+
+class Allocation(Answer):
+    """One portfolio's share in a decision."""
+
+    portfolio_id: str
+    allocation: float | None
+    scale: float | None
+    share: float | None
+    trades: bool | None
+    reason: str | None
+
+
+class AllocationList(Answer):
+    """A decision and the shares it gave."""
+
+    decision: Decision | None
+    cash: float | None = Field(description="share of equity not given to a portfolio")
+    records: list[Allocation]
+
+
+# ----------------------------------------------------------------------------------------------------- research
+
+
+class Metrics(Answer):
+    """Statistics of one portfolio: daily input, 252 days a year."""
+
+    portfolio_id: str
+    basis: str = Field(description="model: what its strategy alone would have made; realised: what it made")
+    as_of: date
+    n_obs: int
+    sharpe: float | None
+    sortino: float | None
+    alpha: float | None
+    beta: float | None
+    tracking_error: float | None
+    information_ratio: float | None
+    max_drawdown: float | None
+    cagr: float | None
+    annual_volatility: float | None
+    calmar: float | None
+    win_rate: float | None
+    var_95: float | None
+    cvar_95: float | None
+
+
+class MetricsList(Answer):
+    """Latest statistics of a portfolio, one record per basis."""
+
+    portfolio_id: str
+    records: list[Metrics]
+
+
+class Correlation(Answer):
+    """Correlation of the daily model returns of two portfolios."""
+
+    portfolio_a: str
+    portfolio_b: str
+    correlation: float | None
+    n_obs: int
+
+
+class CorrelationList(Answer):
+    """All pairs at the latest date."""
+
+    as_of: date | None
+    portfolios: list[str]
+    records: list[Correlation]
+
+
+class SectorWeight(Answer):
+    """Exposure to one sector."""
+
+    sector: str
+    weight: float
+    symbols: int
+
+
+class SectorExposure(Answer):
+    """Exposure by sector at one session."""
+
+    portfolio_id: str
+    session: date | None
+    gross: float | None
+    records: list[SectorWeight]
+
+
+class Score(Answer):
+    """One of the best securities of a month."""
+
+    rank: int
+    security_id: str
+    symbol: str
+    overall: float | None
+    momentum: float | None
+    risk_adjusted: float | None
+
+
+class TopScores(Answer):
+    """The best securities of one date."""
+
+    score_date: date | None
+    records: list[Score]
+
+
+class RegimePoint(Answer):
+    """Crisis indicator and exposure scale of one session."""
+
+    session: date
+    cci: float | None
+    scale: float
+
+
+class Regime(RegimePoint):
+    """The latest one, with its parts."""
+
+    parts: Any = Field(description="contribution of each series")
+    note: str
+    computed_at: datetime
+
+
+class RegimeAnswer(Answer):
+    """Crisis indicator now and before."""
+
+    latest: Regime | None
+    records: list[RegimePoint] = Field(description="oldest first")
+
+
+class StrategyInfo(Answer):
+    """One strategy of the catalogue."""
+
+    strategy: str
+    title: str
+    cadence: str
+    rule: str
+    portfolio_status: str | None = Field(description="status of its portfolio; null before the first decision")
+    last_session: date | None = Field(description="latest rebalance session with weights")
+    names: int | None = Field(description="symbols in those weights")
+    note: str | None = Field(description="why those weights are not the plain rule")
+
+
+class StrategyList(Answer):
+    """All strategies."""
+
+    records: list[StrategyInfo]
+
+
+class RiskAnswer(Answer):
+    """Risk of the holdings as they are, by history; losses are positive fractions of the holdings' value."""
+
+    portfolio_id: str
+    session: date | None
+    market_value: float | None
+    n_obs: int
+    n_symbols: int
+    uncovered: list[str] = Field(description="holdings without enough history, left out of the figures")
+    var_95: float | None
+    var_99: float | None
+    cvar_95: float | None
+    cvar_99: float | None
+    annual_volatility: float | None
+    largest: str | None
+    largest_weight: float | None

@@ -1,0 +1,439 @@
+"""What the answers ask of the warehouse; the addresses and the dashboard share these, so that their numbers agree.
+
+Every function takes a :class:`~api.store.Reader` and returns a model of :mod:`api.models`. The statements are written
+for PostgreSQL and DuckDB alike: no engine's own functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from api import models
+from api.errors import NotFound, NotReady
+from api.store import Reader
+from pas_lib.errors import UnknownName
+
+Item = TypeVar("Item", bound=BaseModel)
+
+#: Stands for all portfolios together where an address takes a portfolio's id.
+ALL = "all"
+
+
+def as_json(value: Any) -> Any:
+    """Return a JSON column's value: PostgreSQL gives it decoded, the mirror as text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def number(value: Any) -> float | None:
+    """Return a database number as a float, or None."""
+    return None if value is None else float(value)
+
+
+def total(values: list[float | None]) -> float | None:
+    """Return the sum, or None if a summand is not known."""
+    known = [v for v in values if v is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def paged(
+    reader: Reader, model: type[Item], statement: str, parameters: Mapping[str, Any], *, page: int, limit: int
+) -> models.Listing[Item]:
+    """Return one page of a query whose order is total."""
+    found = reader.records(
+        f"{statement} limit %(limit)s offset %(offset)s",
+        {**parameters, "limit": limit + 1, "offset": (page - 1) * limit},
+    )
+    return models.Listing[Item](
+        records=[model.model_validate(record) for record in found[:limit]],
+        page=page,
+        limit=limit,
+        next_page=page + 1 if len(found) > limit else None,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- book
+
+
+def require_portfolio(reader: Reader, portfolio_id: str) -> None:
+    """Refuse an id that no portfolio has.
+
+    Raises
+    ------
+    NotFound
+        With the nearest ids.
+    """
+    known = [str(row[0]) for row in reader.fetch("select portfolio_id from ops.portfolios").rows]
+    if portfolio_id not in known:
+        if not known:
+            raise NotFound("there are no portfolios yet: the first decision creates them")
+        raise NotFound(str(UnknownName("portfolio", portfolio_id[:80], known)))
+
+
+_PORTFOLIOS = """
+select p.portfolio_id, p.name, p.strategy, p.kind, p.cadence, p.status, p.created_at,
+       a.session, a.allocation, a.scale, a.share, c.cash
+from ops.portfolios p
+left join (
+    select l.portfolio_id, d.session, max(l.allocation) as allocation, max(l.scale) as scale, max(l.share) as share
+    from ops.alloc_log l
+    join ops.decisions d on d.decision_id = l.decision_id
+    where d.origin = 'live' and d.session = (select max(session) from ops.decisions where origin = 'live')
+      and l.portfolio_id is not null and l.allocation is not null
+    group by l.portfolio_id, d.session
+) a on a.portfolio_id = p.portfolio_id
+left join ops.book_cash c on c.book = p.portfolio_id
+order by p.portfolio_id
+"""
+
+
+def portfolios(reader: Reader) -> models.PortfolioList:
+    """Return every portfolio with its share in the latest decision and what it holds."""
+    held = _valued(reader)
+    records = []
+    for row in reader.records(_PORTFOLIOS):
+        own = [p for p in held if p.portfolio_id == row["portfolio_id"]]
+        value = total([p.market_value for p in own])
+        records.append(models.Portfolio(**row, positions=len(own), market_value=value))
+    return models.PortfolioList(records=records)
+
+
+def portfolio(reader: Reader, portfolio_id: str) -> models.PortfolioDetail:
+    """Return one portfolio with the target weights of its latest decision."""
+    require_portfolio(reader, portfolio_id)
+    found = next(p for p in portfolios(reader).records if p.portfolio_id == portfolio_id)
+    targets = reader.records(
+        "select symbol, security_id, weight, share from ops.weight_history"
+        " where portfolio_id = %(id)s and origin = 'live' and session = ("
+        "   select max(session) from ops.weight_history where portfolio_id = %(id)s and origin = 'live')"
+        " order by weight desc, symbol",
+        {"id": portfolio_id},
+    )
+    return models.PortfolioDetail(**found.model_dump(), targets=[models.Target.model_validate(row) for row in targets])
+
+
+_HELD = "select book, symbol, qty, avg_cost, cost_basis from ops.positions where qty <> 0 order by book, symbol"
+_CLOSES = """
+select d.symbol, d.session, d.close
+from marts.daily_returns d
+join (
+    select symbol, max(session) as session from marts.daily_returns
+    where symbol in (select symbol from ops.positions) group by symbol
+) l on l.symbol = d.symbol and l.session = d.session
+"""
+
+
+def _valued(reader: Reader) -> list[models.Position]:
+    """Return all holdings at the latest closes; without closes their values are not known."""
+    held = reader.records(_HELD)
+    if not held:
+        return []
+    prices = reader.attempt(lambda r: r.records(_CLOSES))
+    closes = {} if isinstance(prices, NotReady) else {row["symbol"]: row for row in prices}
+    values: dict[tuple[str, str], float | None] = {}
+    for row in held:
+        close = closes.get(row["symbol"], {}).get("close")
+        values[row["book"], row["symbol"]] = None if close is None else row["qty"] * close
+    by_book: dict[str, list[float | None]] = {}
+    for (book, _), value in values.items():
+        by_book.setdefault(book, []).append(value)
+    positions = []
+    for row in held:
+        value = values[row["book"], row["symbol"]]
+        whole = total(by_book[row["book"]])
+        cost = number(row["cost_basis"])
+        positions.append(
+            models.Position(
+                portfolio_id=row["book"],
+                symbol=row["symbol"],
+                qty=row["qty"],
+                avg_cost=row["avg_cost"],
+                cost_basis=cost,
+                close=closes.get(row["symbol"], {}).get("close"),
+                close_session=closes.get(row["symbol"], {}).get("session"),
+                market_value=value,
+                unrealized_pnl=None if value is None or cost is None else value - cost,
+                weight=None if value is None or not whole else value / whole,
+            )
+        )
+    return positions
+
+
+def positions(reader: Reader, portfolio_id: str) -> models.PositionList:
+    """Return the holdings of one portfolio (or of all), the largest first."""
+    held = _valued(reader)
+    cash = {row["book"]: row["cash"] for row in reader.records("select book, cash from ops.book_cash")}
+    if portfolio_id == ALL:
+        own, money = held, total(list(cash.values())) if cash else None
+    else:
+        own, money = [p for p in held if p.portfolio_id == portfolio_id], cash.get(portfolio_id)
+        if not own and portfolio_id not in cash:
+            require_portfolio(reader, portfolio_id)
+    return models.PositionList(
+        portfolio_id=portfolio_id,
+        market_value=total([p.market_value for p in own]),
+        cash=money,
+        records=sorted(own, key=lambda p: (-(p.market_value or 0.0), p.symbol, p.portfolio_id)),
+    )
+
+
+_ORDER_COLUMNS = ", ".join(models.Order.model_fields)
+_TRADE_COLUMNS = ", ".join(models.Trade.model_fields)
+_WEIGHT_COLUMNS = ", ".join(models.StoredWeight.model_fields)
+
+
+def _where(conditions: Mapping[str, tuple[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return a where clause of the conditions whose value is set, and its parameters."""
+    wanted = {name: pair for name, pair in conditions.items() if pair[1] is not None}
+    clause = " and ".join(condition for condition, _ in wanted.values())
+    return (f" where {clause}" if clause else ""), {name: value for name, (_, value) in wanted.items()}
+
+
+def trades(
+    reader: Reader,
+    portfolio_id: str,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    page: int = 1,
+    limit: int = 100,
+) -> models.Listing[models.Trade]:
+    """Return the trades of one portfolio (or of all), newest first."""
+    one = None if portfolio_id == ALL else portfolio_id
+    clause, parameters = _where(
+        {
+            "id": ("portfolio_id = %(id)s", one),
+            "start": ("execution_session >= %(start)s", start),
+            "end": ("execution_session <= %(end)s", end),
+        }
+    )
+    found = paged(
+        reader,
+        models.Trade,
+        f"select {_TRADE_COLUMNS} from ops.trades{clause} order by executed_at desc, trade_id",  # noqa: S608
+        parameters,
+        page=page,
+        limit=limit,
+    )
+    if not found.records and one is not None:
+        _known_book(reader, one)
+    return found
+
+
+def _known_book(reader: Reader, portfolio_id: str) -> None:
+    """Refuse an id that is neither a portfolio nor a book that was ever used (money and hand-made trades)."""
+    if reader.scalar("select count(*) from ops.ledger_entries where book = %(id)s", {"id": portfolio_id}):
+        return
+    require_portfolio(reader, portfolio_id)
+
+
+def orders(
+    reader: Reader,
+    *,
+    portfolio_id: str | None = None,
+    state: str | None = None,
+    session: date | None = None,
+    symbol: str | None = None,
+    page: int = 1,
+    limit: int = 100,
+) -> models.Listing[models.Order]:
+    """Return orders, newest session first."""
+    clause, parameters = _where(
+        {
+            "portfolio": ("portfolio_id = %(portfolio)s", portfolio_id),
+            "state": ("state = %(state)s", state),
+            "session": ("session = %(session)s", session),
+            "symbol": ("symbol = %(symbol)s", symbol),
+        }
+    )
+    return paged(
+        reader,
+        models.Order,
+        f"select {_ORDER_COLUMNS} from ops.orders{clause}"  # noqa: S608 - columns of the model
+        " order by session desc, portfolio_id, symbol, side, attempt, client_order_id",
+        parameters,
+        page=page,
+        limit=limit,
+    )
+
+
+def weight_history(
+    reader: Reader,
+    portfolio_id: str,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    page: int = 1,
+    limit: int = 100,
+) -> models.Listing[models.StoredWeight]:
+    """Return the stored target weights of a portfolio, newest session first, then by weight."""
+    require_portfolio(reader, portfolio_id)
+    clause, parameters = _where(
+        {
+            "id": ("portfolio_id = %(id)s", portfolio_id),
+            "origin": ("origin = %(origin)s", "live"),
+            "start": ("session >= %(start)s", start),
+            "end": ("session <= %(end)s", end),
+        }
+    )
+    return paged(
+        reader,
+        models.StoredWeight,
+        f"select {_WEIGHT_COLUMNS} from ops.weight_history{clause}"  # noqa: S608 - columns of the model
+        " order by session desc, weight desc, symbol, decision_id",
+        parameters,
+        page=page,
+        limit=limit,
+    )
+
+
+_DECISION_COLUMNS = ", ".join(models.Decision.model_fields)
+
+
+def allocations(reader: Reader, session: date | None = None) -> models.AllocationList:
+    """Return a session's decision (the latest by default) and the shares it gave.
+
+    Raises
+    ------
+    NotFound
+        If the session named has no decision.
+    """
+    clause, parameters = _where(
+        {"origin": ("origin = %(origin)s", "live"), "session": ("session = %(session)s", session)}
+    )
+    decision = reader.first(
+        f"select {_DECISION_COLUMNS} from ops.decisions{clause} order by session desc limit 1",  # noqa: S608
+        parameters,
+    )
+    if decision is None:
+        if session is not None:
+            raise NotFound(f"nothing was decided at {session}")
+        return models.AllocationList(decision=None, cash=None, records=[])
+    rows = reader.records(
+        "select portfolio_id, max(allocation) as allocation, max(scale) as scale, max(share) as share,"
+        " max(case when trades then 1 else 0 end) as trades, max(reason) as reason from ops.alloc_log"
+        " where decision_id = %(id)s and portfolio_id is not null and allocation is not null"
+        " group by portfolio_id order by portfolio_id",
+        {"id": decision["decision_id"]},
+    )
+    shares = total([row["share"] for row in rows]) if rows else None
+    return models.AllocationList(
+        decision=models.Decision.model_validate(decision),
+        cash=None if shares is None else 1.0 - shares,
+        records=[models.Allocation.model_validate({**row, "trades": bool(row["trades"])}) for row in rows],
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- research
+
+_METRIC_COLUMNS = ", ".join(models.Metrics.model_fields)
+
+
+def metrics(reader: Reader, portfolio_id: str) -> models.MetricsList:
+    """Return the latest statistics of a portfolio, one record per basis."""
+    require_portfolio(reader, portfolio_id)
+    rows = reader.records(
+        f"select {_METRIC_COLUMNS} from marts.metrics m"  # noqa: S608 - columns of the model
+        " where portfolio_id = %(id)s and as_of = (select max(as_of) from marts.metrics n"
+        " where n.portfolio_id = m.portfolio_id and n.basis = m.basis) order by basis",
+        {"id": portfolio_id},
+    )
+    return models.MetricsList(portfolio_id=portfolio_id, records=[models.Metrics.model_validate(row) for row in rows])
+
+
+def correlations(reader: Reader) -> models.CorrelationList:
+    """Return the correlations of all pairs at the latest date."""
+    rows = reader.records(
+        "select portfolio_a, portfolio_b, as_of, n_obs, correlation from marts.correlations"
+        " where as_of = (select max(as_of) from marts.correlations) order by portfolio_a, portfolio_b"
+    )
+    return models.CorrelationList(
+        as_of=rows[0]["as_of"] if rows else None,
+        portfolios=sorted({row[name] for row in rows for name in ("portfolio_a", "portfolio_b")}),
+        records=[models.Correlation.model_validate(row) for row in rows],
+    )
+
+
+def sector_exposure(reader: Reader, portfolio_id: str) -> models.SectorExposure:
+    """Return the exposure by sector of one portfolio (or of all) at the latest session, the largest first."""
+    if portfolio_id != ALL:
+        require_portfolio(reader, portfolio_id)
+    rows = reader.records(
+        "select session, coalesce(sector, 'Unknown') as sector, sum(weight) as weight,"
+        " count(distinct symbol) as symbols from marts.exposures where session = (select max(session) from marts.exposures)"
+        " and (cast(%(id)s as text) = 'all' or portfolio_id = %(id)s)"
+        " group by session, coalesce(sector, 'Unknown') order by weight desc, sector",
+        {"id": portfolio_id},
+    )
+    return models.SectorExposure(
+        portfolio_id=portfolio_id,
+        session=rows[0]["session"] if rows else None,
+        gross=sum(abs(row["weight"]) for row in rows) if rows else None,
+        records=[models.SectorWeight.model_validate(row) for row in rows],
+    )
+
+
+def top_scores(reader: Reader, on: date | None = None, limit: int = 20) -> models.TopScores:
+    """Return the best securities of the latest date that is not after ``on``."""
+    latest = reader.scalar(
+        "select max(score_date) from marts.top_scores where score_date <= %(on)s", {"on": on or date.max}
+    )
+    if latest is None:
+        return models.TopScores(score_date=None, records=[])
+    rows = reader.records(
+        "select rank, security_id, symbol, overall, momentum, risk_adjusted from marts.top_scores"
+        " where score_date = %(date)s order by rank, symbol limit %(limit)s",
+        {"date": latest, "limit": limit},
+    )
+    return models.TopScores(score_date=latest, records=[models.Score.model_validate(row) for row in rows])
+
+
+def regime(reader: Reader, sessions: int = 252) -> models.RegimeAnswer:
+    """Return the crisis indicator of the latest sessions, oldest first."""
+    rows = reader.records(
+        "select session, cci, scale, parts, note, computed_at from ops.regime_history"
+        " order by session desc limit %(n)s",
+        {"n": sessions},
+    )
+    latest = models.Regime.model_validate({**rows[0], "parts": as_json(rows[0]["parts"])}) if rows else None
+    return models.RegimeAnswer(
+        latest=latest, records=[models.RegimePoint.model_validate(row) for row in reversed(rows)]
+    )
+
+
+def strategies(reader: Reader) -> models.StrategyList:
+    """Return every strategy of the catalogue with its latest model weights."""
+    from pas_lib.strategies.registry import all_strategies
+
+    status = {
+        row["portfolio_id"]: row["status"] for row in reader.records("select portfolio_id, status from ops.portfolios")
+    }
+    latest = {
+        row["portfolio_id"]: row
+        for row in reader.records(
+            "select w.portfolio_id, w.session, max(w.note) as note,"
+            " sum(case when w.security_id = 'cash' then 0 else 1 end) as names"
+            " from ops.model_weights w"
+            " join (select portfolio_id, max(session) as session from ops.model_weights group by portfolio_id) l"
+            " on l.portfolio_id = w.portfolio_id and l.session = w.session group by w.portfolio_id, w.session"
+        )
+    }
+    return models.StrategyList(
+        records=[
+            models.StrategyInfo(
+                strategy=one.id,
+                title=one.name,
+                cadence=str(one.cadence),
+                rule=one.rule,
+                portfolio_status=status.get(one.id),
+                last_session=latest.get(one.id, {}).get("session"),
+                names=latest.get(one.id, {}).get("names"),
+                note=latest.get(one.id, {}).get("note") or None,
+            )
+            for one in all_strategies()
+        ]
+    )

@@ -1,0 +1,90 @@
+"""What is held, what was decided, ordered and traded."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from api import models, queries
+from api.dependencies import Read
+
+router = APIRouter(tags=["book"])
+
+PortfolioId = Annotated[str, Path(max_length=120, description="a portfolio's id")]
+PortfolioOrAll = Annotated[str, Path(max_length=120, description="a portfolio's id, or `all`")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page")]
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="which page, from 1")]
+Start = Annotated[date | None, Query(description="first session")]
+End = Annotated[date | None, Query(description="last session")]
+
+
+@router.get("/portfolios")
+def list_portfolios(read: Read) -> models.PortfolioList:
+    """List the portfolios with their share in the latest decision and what they hold."""
+    return read(queries.portfolios)
+
+
+@router.get("/portfolios/{portfolio_id}")
+def one_portfolio(read: Read, portfolio_id: PortfolioId) -> models.PortfolioDetail:
+    """Return one portfolio with the target weights of its latest decision."""
+    return read(lambda reader: queries.portfolio(reader, portfolio_id))
+
+
+@router.get("/positions/{portfolio_id}")
+def positions(read: Read, portfolio_id: PortfolioOrAll) -> models.PositionList:
+    """Return what a portfolio holds, valued at the latest closes."""
+    return read(lambda reader: queries.positions(reader, portfolio_id))
+
+
+@router.get("/trades/{portfolio_id}")
+def trades(
+    read: Read,
+    portfolio_id: PortfolioOrAll,
+    start: Start = None,
+    end: End = None,
+    limit: Limit = 100,
+    page: PageNumber = 1,
+) -> models.Listing[models.Trade]:
+    """Return a portfolio's trades, newest first; `start` and `end` are execution sessions."""
+    return read(lambda r: queries.trades(r, portfolio_id, start=start, end=end, page=page, limit=limit))
+
+
+@router.get("/orders")
+def orders(
+    read: Read,
+    portfolio_id: Annotated[str | None, Query(max_length=120)] = None,
+    state: Annotated[str | None, Query(max_length=40, description="e.g. filled, rejected, unknown")] = None,
+    session: Annotated[date | None, Query(description="session that decided them")] = None,
+    symbol: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Limit = 100,
+    page: PageNumber = 1,
+) -> models.Listing[models.Order]:
+    """Return orders as last known, newest session first."""
+    return read(
+        lambda r: queries.orders(
+            r, portfolio_id=portfolio_id, state=state, session=session, symbol=symbol, page=page, limit=limit
+        )
+    )
+
+
+@router.get("/weight_history/{portfolio_id}")
+def weight_history(
+    read: Read,
+    portfolio_id: PortfolioId,
+    start: Start = None,
+    end: End = None,
+    limit: Limit = 1000,
+    page: PageNumber = 1,
+) -> models.Listing[models.StoredWeight]:
+    """Return the target weights as they were stored when they were decided, newest session first."""
+    return read(lambda r: queries.weight_history(r, portfolio_id, start=start, end=end, page=page, limit=limit))
+
+
+@router.get("/allocations")
+def allocations(
+    read: Read, session: Annotated[date | None, Query(description="the latest by default")] = None
+) -> models.AllocationList:
+    """Return a session's decision: method, indicator, scale, and each portfolio's share of equity."""
+    return read(lambda reader: queries.allocations(reader, session))

@@ -1,0 +1,62 @@
+"""How it did and what the models say."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api import models, queries, risk
+from api.dependencies import Read
+from api.routers.book import PortfolioId, PortfolioOrAll
+
+router = APIRouter(tags=["research"])
+
+
+@router.get("/metrics/{portfolio_id}")
+def metrics(read: Read, portfolio_id: PortfolioId) -> models.MetricsList:
+    """Return a portfolio's latest statistics: of its model, and of what it really made."""
+    return read(lambda reader: queries.metrics(reader, portfolio_id))
+
+
+@router.get("/correlations")
+def correlations(read: Read) -> models.CorrelationList:
+    """Return the correlations of the portfolios' model returns."""
+    return read(queries.correlations)
+
+
+@router.get("/sector_exposure/{portfolio_id}")
+def sector_exposure(read: Read, portfolio_id: PortfolioOrAll) -> models.SectorExposure:
+    """Return the exposure by sector at the latest session."""
+    return read(lambda reader: queries.sector_exposure(reader, portfolio_id))
+
+
+@router.get("/scores/top")
+def top_scores(
+    read: Read,
+    date: Annotated[date | None, Query(description="latest scores not after this date")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+) -> models.TopScores:
+    """Return the best securities by overall score."""
+    return read(lambda reader: queries.top_scores(reader, date, limit))
+
+
+@router.get("/regime")
+def regime(
+    read: Read, sessions: Annotated[int, Query(ge=1, le=10_000, description="how many sessions back")] = 252
+) -> models.RegimeAnswer:
+    """Return the crisis indicator and the exposure scale, now and before."""
+    return read(lambda reader: queries.regime(reader, sessions))
+
+
+@router.get("/strategies")
+def strategies(read: Read) -> models.StrategyList:
+    """Return the strategies of the catalogue with their latest model weights."""
+    return read(queries.strategies)
+
+
+@router.get("/risk/{portfolio_id}")
+def portfolio_risk(read: Read, portfolio_id: PortfolioOrAll) -> models.RiskAnswer:
+    """Return the risk of the holdings as they are now, had they been held over the last 504 sessions."""
+    return read(lambda reader: risk.holdings_risk(reader, portfolio_id))

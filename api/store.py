@@ -1,0 +1,452 @@
+"""Where answers come from: PostgreSQL, or the DuckDB mirror while PostgreSQL is away.
+
+An answer is computed by a function of a :class:`Reader`. It runs in one read-only transaction on PostgreSQL, so that
+the numbers of one answer belong together; if PostgreSQL cannot be reached, or goes away in the middle, the whole
+function runs again on the mirror, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal, TypeVar
+
+import duckdb
+import psycopg
+from psycopg import errors as pg
+
+from api.errors import NotReady
+from pas_lib.clock import Clock
+from pas_lib.warehouse.connection import trusted
+
+log = logging.getLogger("api.store")
+
+Source = Literal["postgres", "mirror"]
+T = TypeVar("T")
+
+#: Seconds a query may take.
+STATEMENT_TIMEOUT = 15.0
+#: Seconds to wait for PostgreSQL to accept a connection.
+CONNECT_TIMEOUT = 2
+#: Seconds during which a server that did not answer is not asked again.
+RETRY_AFTER = 2.0
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_TABLE = re.compile(r"\b(raw|marts|ops)\.(\w+)")
+_HINTS = {
+    "raw": "load it with `pas ingest {table}`",
+    "marts": "build it with `pas build`",
+    "ops": "`make run` brings the warehouse up to date",
+}
+
+
+class PostgresAway(Exception):
+    """PostgreSQL cannot be reached, or went away during the query."""
+
+
+class MirrorAway(Exception):
+    """There is no mirror file, or it cannot be opened."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A result: column names and rows in order, with the values as the driver gave them."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries of JSON-ready values (see :func:`plain`)."""
+        return [dict(zip(self.columns, map(plain, row), strict=True)) for row in self.rows]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can carry it: NaN and infinities as null, decimals as numbers, times in UTC."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value) if value.is_finite() else None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    return value
+
+
+@dataclass
+class Provenance:
+    """Where an answer came from."""
+
+    source: Source
+    #: When the mirror was published; None for PostgreSQL.
+    published_at: datetime | None = None
+    #: The mirror's age in seconds; None for PostgreSQL.
+    age: float | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the answer headers ``X-PAS-Source`` and, for the mirror, its age and time of publication."""
+        headers: dict[str, str] = {"X-PAS-Source": self.source}
+        if self.published_at is not None and self.age is not None:
+            headers["X-PAS-Mirror-Age"] = f"{self.age:.0f}"
+            headers["X-PAS-Mirror-Published"] = self.published_at.isoformat(timespec="seconds")
+        return headers
+
+
+class Reader:
+    """Runs queries of one answer against one store.
+
+    Statements use named parameters ``%(name)s`` and SQL that both engines understand.
+    """
+
+    source: Source
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """Return all rows of a query.
+
+        Raises
+        ------
+        NotReady
+            If a table or column is not there yet, or the query takes too long.
+        """
+        raise NotImplementedError
+
+    def records(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return all rows of a query as dictionaries of JSON-ready values."""
+        return self.fetch(statement, parameters).records()
+
+    def first(self, statement: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the first row of a query as a dictionary, or None."""
+        found = self.records(statement, parameters)
+        return found[0] if found else None
+
+    def scalar(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Return the first value of the first row, or None."""
+        rows = self.fetch(statement, parameters).rows
+        return plain(rows[0][0]) if rows else None
+
+    def attempt(self, answer: Callable[[Reader], T]) -> T | NotReady:
+        """Return a part of an answer, or why it cannot be given, without spoiling the parts that follow."""
+        try:
+            return answer(self)
+        except NotReady as error:
+            return error
+
+    def columns(self, schema: str, table: str) -> tuple[tuple[str, str], ...]:
+        """Return the columns of a table as (name, type) in their order; empty if it does not exist."""
+        found = self.fetch(
+            "select column_name, data_type from information_schema.columns "
+            "where table_schema = %(schema)s and table_name = %(table)s order by ordinal_position",
+            {"schema": schema, "table": table},
+        )
+        return tuple((str(name), str(kind)) for name, kind in found.rows)
+
+
+def missing(statement: str, message: str) -> NotReady:
+    """Return the failure for a table that a query needs and that is not there."""
+    named = [(schema, table) for schema, table in _TABLE.findall(statement) if table in message]
+    schema, table = (named or _TABLE.findall(statement) or [("ops", "?")])[0]
+    return NotReady(f"{schema}.{table} is not there yet", hint=_HINTS[schema].format(table=table))
+
+
+def outdated(statement: str, message: str) -> NotReady:
+    """Return the failure for a table whose columns are not those this version expects."""
+    tables = sorted({f"{schema}.{table}" for schema, table in _TABLE.findall(statement)})
+    reason = message.strip().splitlines()[0]
+    return NotReady(f"{' or '.join(tables)} has other columns than expected: {reason}", hint="rebuild with `pas build`")
+
+
+class PostgresReader(Reader):
+    """Reads inside one transaction of one connection."""
+
+    source: Source = "postgres"
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        self._conn = conn
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """Return all rows of a query."""
+        try:
+            cursor = self._conn.execute(trusted(statement), parameters)
+            return Rows(tuple(c.name for c in cursor.description or ()), cursor.fetchall())
+        except (pg.UndefinedTable, pg.InvalidSchemaName) as error:
+            raise missing(statement, str(error)) from None
+        except pg.UndefinedColumn as error:
+            raise outdated(statement, str(error)) from None
+        except pg.QueryCanceled:
+            raise NotReady(f"the query took longer than {STATEMENT_TIMEOUT:.0f} s", hint="ask for less") from None
+        except psycopg.OperationalError as error:
+            if self._conn.broken or self._conn.closed or isinstance(error, pg.AdminShutdown | pg.CrashShutdown):
+                raise PostgresAway(str(error)) from None
+            raise
+
+    def attempt(self, answer: Callable[[Reader], T]) -> T | NotReady:
+        """Return a part of an answer, or why it cannot be given; a savepoint keeps the transaction usable."""
+        try:
+            with self._conn.transaction():
+                return answer(self)
+        except NotReady as error:
+            return error
+
+
+class MirrorReader(Reader):
+    """Reads the DuckDB mirror."""
+
+    source: Source = "mirror"
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """Return all rows of a query."""
+        translated = _PARAMETER.sub(r"$\1", statement)
+        timer = threading.Timer(STATEMENT_TIMEOUT, self._cursor.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            result = (
+                self._cursor.execute(translated, dict(parameters)) if parameters else self._cursor.execute(translated)
+            )
+            columns = tuple(str(c[0]) for c in result.description or ())
+            return Rows(columns, result.fetchall())
+        except duckdb.CatalogException as error:
+            raise missing(statement, str(error)) from None
+        except duckdb.BinderException as error:
+            raise outdated(statement, str(error)) from None
+        except duckdb.InterruptException:
+            raise NotReady(f"the query took longer than {STATEMENT_TIMEOUT:.0f} s", hint="ask for less") from None
+        finally:
+            timer.cancel()
+
+
+class PostgresPool:
+    """A few connections, opened when needed and given back after every answer.
+
+    Parameters
+    ----------
+    address : Callable[[], str]
+        Tells the server's address; asked at every new connection, since an embedded server may start later.
+    size : int
+        Most connections held at once; further answers wait for a free one.
+    """
+
+    def __init__(self, address: Callable[[], str], size: int = 8) -> None:
+        self._address = address
+        self._slots = threading.BoundedSemaphore(size)
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._lock = threading.Lock()
+        self._away_until = 0.0
+        self._reason = ""
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection inside a read-only transaction that sees one state of the data.
+
+        Raises
+        ------
+        PostgresAway
+            If the server cannot be reached.
+        NotReady
+            If every connection stays busy.
+        """
+        if not self._slots.acquire(timeout=STATEMENT_TIMEOUT):
+            raise NotReady("all database connections are busy", hint="try again")
+        try:
+            conn = self._take()
+            try:
+                yield conn
+            finally:
+                self._give_back(conn)
+        finally:
+            self._slots.release()
+
+    def _take(self) -> psycopg.Connection[Any]:
+        while True:
+            with self._lock:
+                conn = self._idle.pop() if self._idle else None
+            if conn is None:
+                return self._open()
+            try:
+                # A connection may have died while it waited; asking costs a tenth of a millisecond.
+                conn.execute("select 1")
+                return conn
+            except psycopg.Error:
+                conn.close()
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if monotonic() < self._away_until:
+            raise PostgresAway(self._reason)
+        try:
+            conn = psycopg.connect(
+                self._address(),
+                connect_timeout=CONNECT_TIMEOUT,
+                application_name="pas-api",
+                options=f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)} -c timezone=UTC",
+            )
+        except psycopg.OperationalError as error:
+            self._reason = (str(error).strip().splitlines() or ["no answer"])[0]
+            self._away_until = monotonic() + RETRY_AFTER
+            log.warning("PostgreSQL cannot be reached: %s", self._reason)
+            raise PostgresAway(self._reason) from None
+        conn.read_only = True
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return conn
+
+    def _give_back(self, conn: psycopg.Connection[Any]) -> None:
+        try:
+            conn.rollback()
+        except psycopg.Error:
+            conn.close()
+            return
+        with self._lock:
+            self._idle.append(conn)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for conn in idle:
+            conn.close()
+
+
+@dataclass
+class Mirror:
+    """The DuckDB mirror file, opened read-only and reopened when a new one is published.
+
+    Parameters
+    ----------
+    path : Path
+        The published file; it is replaced by an atomic rename.
+    """
+
+    path: Path
+    _open: duckdb.DuckDBPyConnection | None = None
+    _key: tuple[int, int, int] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def cursor(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
+        """Lend a cursor, with the file's time of publication.
+
+        Raises
+        ------
+        MirrorAway
+            If there is no mirror, or it cannot be opened.
+        """
+        with self._lock:
+            try:
+                stat = os.stat(self.path)
+            except OSError:
+                raise MirrorAway("there is no mirror file yet") from None
+            key = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if self._open is None or key != self._key:
+                self._open, self._key = self._connect(), key
+            # Cursors of a replaced file stay valid: they hold the old file open until they end.
+            cursor = self._open.cursor()
+        try:
+            yield cursor, datetime.fromtimestamp(stat.st_mtime, UTC)
+        finally:
+            cursor.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        try:
+            conn = duckdb.connect(
+                str(self.path), read_only=True, config={"threads": 2, "enable_external_access": "false"}
+            )
+            conn.execute("set timezone = 'UTC'")
+            conn.execute("set lock_configuration = true")
+        except duckdb.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise MirrorAway(f"the mirror file cannot be opened: {reason}") from None
+        return conn
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._open is not None:
+                self._open.close()
+            self._open = self._key = None
+
+
+class Store:
+    """Answers from PostgreSQL, or from the mirror while PostgreSQL is away.
+
+    Parameters
+    ----------
+    pool : PostgresPool
+    mirror : Mirror
+    clock : Clock
+        Tells the mirror's age (the machine's time).
+    """
+
+    def __init__(self, pool: PostgresPool, mirror: Mirror, clock: Clock) -> None:
+        self._pool = pool
+        self._mirror = mirror
+        self._clock = clock
+
+    def read(self, answer: Callable[[Reader], T], provenance: Callable[[Provenance], None]) -> T:
+        """Compute an answer from whichever store can be read.
+
+        Parameters
+        ----------
+        answer : Callable[[Reader], T]
+            Pure of side effects: it may run twice.
+        provenance : Callable[[Provenance], None]
+            Told where the answer comes from before it is computed.
+
+        Raises
+        ------
+        NotReady
+            If neither store can be read.
+        """
+        try:
+            with self._pool.connection() as conn:
+                provenance(Provenance("postgres"))
+                return answer(PostgresReader(conn))
+        except PostgresAway:
+            pass
+        try:
+            with self._mirror.cursor() as (cursor, published_at):
+                age = max(0.0, (self._clock.now() - published_at).total_seconds())
+                provenance(Provenance("mirror", published_at, age))
+                return answer(MirrorReader(cursor))
+        except MirrorAway as error:
+            raise NotReady(
+                f"PostgreSQL cannot be reached, and {error}",
+                hint="`make run` starts PostgreSQL, `pas mirror` writes the mirror",
+            ) from None
+
+    def check(self) -> dict[Source, str]:
+        """Return for each store ``"ok"`` or why it cannot be read."""
+        result: dict[Source, str] = {}
+        try:
+            with self._pool.connection() as conn:
+                conn.execute("select 1")
+            result["postgres"] = "ok"
+        except PostgresAway:
+            result["postgres"] = "cannot be reached"
+        except NotReady as error:
+            result["postgres"] = str(error)
+        try:
+            with self._mirror.cursor() as (cursor, _):
+                cursor.execute("select 1")
+            result["mirror"] = "ok"
+        except MirrorAway as error:
+            result["mirror"] = str(error)
+        return result
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+        self._mirror.close()
