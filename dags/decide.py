@@ -1,0 +1,24 @@
+"""
+Decides one session.
+
+Strategies due and all model returns, allocation, exposure scale, risk, order plan, intents, and the request for an
+approval where one is needed. A session already decided keeps its decision.
+"""
+
+from __future__ import annotations
+
+import pas_assets as assets
+from airflow.sdk import DAG, PartitionedAssetTimetable
+from pas_defaults import default_args
+from pas_operators import DecideOperator
+
+with DAG(
+    dag_id="decide",
+    schedule=PartitionedAssetTimetable(assets=assets.TRANSFORMED),
+    catchup=False,
+    max_active_runs=1,
+    default_args=default_args(retries=1),
+    doc_md=__doc__,
+    tags=["decision"],
+):
+    DecideOperator(task_id="decide", outlets=[assets.DECIDED])

@@ -1,0 +1,87 @@
+"""``python -m pas_lib.stack run [--once] [--sessions N] [--direct]``: what ``make run`` calls."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+from pas_lib.errors import PasError
+from pas_lib.settings import PROJECT_ROOT, load_settings
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def run(*, once: bool, sessions: int) -> None:
+    """Bring the stack up, run sessions through it, show the summary, and stay until Ctrl-C unless ``once``."""
+    from pas_lib.stack import secrets_file
+    from pas_lib.stack.engine import AirflowEngine
+    from pas_lib.stack.job import run_session
+    from pas_lib.stack.progress import Progress
+    from pas_lib.stack.state import SessionState
+    from pas_lib.stack.summary import addresses, show
+    from pas_lib.stack.supervisor import Stack
+
+    # The tokens must be there before the settings are read.
+    secrets_file.ensure_tokens(PROJECT_ROOT / ".env")
+    settings = load_settings()
+    with Progress() as progress, Stack(settings, progress) as stack:
+        state = SessionState.load(stack.state_file)
+        engine = AirflowEngine(stack.airflow, stack.airflow_home, progress, stack.processes.require_alive)
+        for _ in range(sessions):
+            session = run_session(engine, stack.world, state, progress)
+            if session is None:
+                break
+            show(stack, session)
+        progress.say(f"total {progress.elapsed:.1f}s")
+        if once:
+            return
+        addresses(stack)
+        progress.say("up until Ctrl-C")
+        try:
+            while True:
+                stack.processes.require_alive()
+                time.sleep(1.0)
+        except KeyboardInterrupt:
+            progress.say("ending")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pas_lib.stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("run", help="the whole job")
+    command.add_argument("--once", action="store_true", help="end after the job and its summary")
+    command.add_argument("--sessions", type=int, default=1, help="how many sessions, one after another")
+    command.add_argument("--direct", action="store_true", help="in one process, without Airflow and API")
+    chosen = parser.parse_args(arguments)
+    if chosen.sessions < 1:
+        parser.error("--sessions must be at least 1")
+    # Of a library of the embedded PostgreSQL; it finds a folder without being told one.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        if chosen.direct:
+            from pas_lib.stack.direct import run_direct
+
+            run_direct(load_settings(), sessions=chosen.sessions)
+        else:
+            run(once=chosen.once, sessions=chosen.sessions)
+    except PasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,258 @@
+"""The pipeline's steps as Airflow operators.
+
+Each is a thin frame around one function of ``pas_lib``: it finds the session (the run's partition key), builds
+settings, clock and warehouse, calls, and logs what came of it. Everything heavy is imported when a task runs, not when
+its DAG is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset, Connection, Context
+
+    from pas_lib.clock import Clock
+    from pas_lib.settings import Settings
+    from pas_lib.warehouse import Warehouse
+
+#: Airflow's connection to the warehouse; without it the settings decide.
+CONNECTION_ID = "pas_warehouse"
+_SHOWN_FAILURES = 5
+
+
+# ---------------------------------------------------------------------------------------------------- the frame
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every step needs.
+
+    Attributes
+    ----------
+    settings : Settings
+        With ``database_url`` naming the warehouse in use, so that whatever is built from settings agrees.
+    clock : Clock
+        The machine's clock, or the sandbox's.
+    warehouse : Warehouse
+        Not opened yet.
+    """
+
+    settings: Settings
+    clock: Clock
+    warehouse: Warehouse
+
+
+def runtime() -> Runtime:
+    """Return settings, clock and warehouse of this task: the warehouse from Airflow's connection if there is one."""
+    from pas_lib.clock import clock_for
+    from pas_lib.settings import load_settings
+    from pas_lib.warehouse import Warehouse
+
+    settings = load_settings()
+    try:
+        connection = BaseHook.get_connection(CONNECTION_ID)
+    except AirflowNotFoundException:
+        return Runtime(settings, clock_for(settings), Warehouse.from_settings(settings))
+    settings = settings.model_copy(update={"database_url": connection_url(connection)})
+    return Runtime(settings, clock_for(settings), Warehouse.from_settings(settings))
+
+
+def connection_url(connection: Connection) -> str:
+    """Return the libpq address of an Airflow connection; a unix socket's folder is its extra ``host``."""
+    extra = {str(name): str(value) for name, value in (connection.extra_dejson or {}).items()}
+    user = quote(connection.login or "", safe="")
+    secret = f":{quote(connection.password, safe='')}" if connection.password else ""
+    host = connection.host or ""
+    if host.startswith("/"):
+        extra.setdefault("host", host)
+        host = ""
+    port = f":{connection.port}" if connection.port else ""
+    at = "@" if user else ""
+    query = f"?{urlencode(extra)}" if extra else ""
+    return f"postgresql://{user}{secret}{at}{host}{port}/{quote(connection.schema or '', safe='')}{query}"
+
+
+def session_of(context: Mapping[str, Any]) -> dt.date:
+    """Return the session a run is for: its partition key, or the parameter ``session`` where there is none.
+
+    Raises
+    ------
+    AirflowFailException
+        If neither names a session of the exchange.
+    """
+    from pas_lib import clock as calendar
+
+    key = context.get("partition_key") or (context.get("params") or {}).get("session")
+    if not key:
+        raise AirflowFailException("no session: trigger the run with a partition key such as 2026-01-30")
+    try:
+        session = dt.date.fromisoformat(str(key))
+    except ValueError:
+        raise AirflowFailException(f"partition key {key!r} is not a date written YYYY-MM-DD") from None
+    if not calendar.is_session(session):
+        raise AirflowFailException(f"{session} is not a session of the exchange")
+    return session
+
+
+def plain(value: Any) -> Any:
+    """Turn a result into what XCom keeps: plain numbers, texts, lists and dictionaries."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+class StepOperator(BaseOperator):
+    """One step of the pipeline for one session."""
+
+    ui_color = "#e8f0f7"
+
+    def execute(self, context: Context) -> Any:
+        """Run the step and return its result as plain values."""
+        session = session_of(context)
+        result = plain(self.step(session, runtime(), context))
+        self.log.info("%s of %s: %s", self.task_id, session, result)
+        return result
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Do the work; overridden by each step."""
+        raise NotImplementedError
+
+
+# ----------------------------------------------------------------------------------------------------- collect
+
+
+class IngestOperator(StepOperator):
+    """Collect one dataset (and the datasets that travel with it) for a session.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of the catalogue.
+    """
+
+    def __init__(self, *, dataset: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Fetch, land, validate and load; a dataset that is not due is skipped."""
+        del context
+        from pas_lib.ingest import ingest
+
+        result = ingest(
+            self.dataset, session=session, settings=here.settings, clock=here.clock, warehouse=here.warehouse
+        )
+        if getattr(result, "status", None) == "skipped":
+            raise AirflowSkipException(f"{self.dataset}: {getattr(result, 'note', '') or 'not due'}")
+        return result
+
+
+class GateOperator(StepOperator):
+    """Close the collection of a session: the only producer of the asset the rest waits for.
+
+    Fails if a critical dataset failed; lists what is stale otherwise.
+
+    Parameters
+    ----------
+    datasets : mapping of str to str
+        Task id -> dataset it collects.
+    critical : sequence of str
+        Datasets without which nothing is decided.
+    announces : Asset
+        The asset announced; its event lists the stale datasets.
+    """
+
+    def __init__(
+        self, *, datasets: Mapping[str, str], critical: Sequence[str], announces: Asset, **kwargs: Any
+    ) -> None:
+        super().__init__(outlets=[announces], **kwargs)
+        self.datasets = dict(datasets)
+        self.critical = tuple(critical)
+        self.announces = announces
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> dict[str, Any]:
+        """Look at what became of every dataset."""
+        del here
+        failed = self.failed(self.states(context))
+        blocking = [name for name in failed if name in self.critical]
+        if blocking:
+            raise AirflowFailException(
+                f"nothing is decided for {session}: {', '.join(blocking)} could not be collected"
+            )
+        facts = {"session": session.isoformat(), "stale": failed, "collected": len(self.datasets) - len(failed)}
+        if "outlet_events" in context:
+            context["outlet_events"][self.announces].extra.update(facts)
+        return facts
+
+    def states(self, context: Context) -> dict[str, str]:
+        """Return task id -> state for the run's collecting tasks."""
+        run = context["dag_run"]
+        found = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=list(self.datasets), run_ids=[run.run_id])
+        return {task: str(state) for task, state in found.get(run.run_id, {}).items()}
+
+    def failed(self, states: Mapping[str, str]) -> list[str]:
+        """Return the datasets whose task neither succeeded nor was skipped, by name."""
+        good = {"success", "skipped"}
+        return sorted(name for task, name in self.datasets.items() if states.get(task) not in good)
+
+
+# --------------------------------------------------------------------------------------- transform, decide, trade
+
+
+class DbtBuildOperator(StepOperator):
+    """Run ``dbt build`` for a session; on a retry only what failed or was left out (``dbt retry``)."""
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Build all models and run their tests."""
+        from pas_lib import dbt
+
+        attempt = getattr(context.get("ti"), "try_number", 1) or 1
+        return dbt.build(here.settings, session, retry=attempt > 1)
+
+
+class DecideOperator(StepOperator):
+    """Turn signals into weights, allocation, exposure scale, order plan and intents."""
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Decide; a session already decided keeps its decision."""
+        del context
+        from pas_lib.pipeline import decide
+
+        return decide(session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+
+
+class ExecuteOperator(StepOperator):
+    """Carry out the intents of a session at the open of the next one."""
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Send what is not sent yet, follow it to its end, reconcile."""
+        del context
+        from pas_lib.execution import execute
+
+        return execute(session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+
+
+class EvaluateOperator(StepOperator):
+    """Equity, returns, metrics, account snapshots and the DuckDB mirror."""
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Evaluate the books after a session's execution."""
+        del context
+        from pas_lib.pipeline import evaluate
+
+        return evaluate(session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
