@@ -1,0 +1,171 @@
+"""Reads of the marts that the steps after dbt share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import psycopg
+from psycopg import sql
+
+from pas_lib.errors import WarehouseError
+from pas_lib.warehouse import Warehouse, trusted
+
+
+def read(warehouse: Warehouse, statement: str, **values: Any) -> pd.DataFrame:
+    """Return a query as a frame through Arrow, its named values quoted by the driver.
+
+    Parameters
+    ----------
+    statement
+        SQL of this code base with ``{name}`` where a value goes; a list or tuple becomes ``a, b, c``.
+    values
+        Dates, times, numbers, texts, or lists of them.
+
+    Raises
+    ------
+    WarehouseError
+        When a mart is missing.
+    WarehouseUnavailable
+        When PostgreSQL cannot be reached.
+    """
+    quoted = {name: _quote(value) for name, value in values.items()}
+    text = sql.SQL(trusted(statement)).format(**quoted).as_string(None)
+    try:
+        return warehouse.frame(text)
+    except psycopg.errors.UndefinedTable as error:
+        raise _missing(error) from None
+    except Exception as error:
+        if "does not exist" in str(error):
+            raise _missing(error) from None
+        raise
+
+
+def _quote(value: Any) -> sql.Composable:
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value)
+        return sql.SQL(", ").join([sql.Literal(item) for item in items]) if items else sql.SQL("null")
+    return sql.Literal(value)
+
+
+def _missing(error: Exception) -> WarehouseError:
+    text = str(error)
+    start = text.find('relation "')
+    name = text[start + 10 : text.find('"', start + 10)] if start >= 0 else "a mart"
+    return WarehouseError(f"{name} does not exist", hint="run `pas build` first")
+
+
+def require_built(warehouse: Warehouse, session: date) -> None:
+    """Refuse to go on when dbt has not been run for the session, or the session has no prices.
+
+    Raises
+    ------
+    WarehouseError
+        Naming which, and up to which session the marts go.
+    """
+    found = read(
+        warehouse,
+        "select (select max(session) from marts.regime_inputs) as built,"
+        " (select max(session) from marts.daily_returns where session <= {session}) as priced",
+        session=session,
+    ).iloc[0]
+    built, priced = as_date(found["built"]), as_date(found["priced"])
+    if built is None or built < session:
+        raise WarehouseError(f"the marts go up to {built}, not to {session}", hint=f"run `pas build --as-of {session}`")
+    if priced != session:
+        raise WarehouseError(
+            f"there are no prices of session {session}; the last are of {priced}", hint="run `pas ingest prices`"
+        )
+
+
+def as_date(value: Any) -> date | None:
+    """Return a database date as `date`; None for a missing one."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    return pd.Timestamp(value).date()
+
+
+def signals(warehouse: Warehouse, strategy_id: str, sessions: Iterable[date]) -> dict[date, pd.DataFrame]:
+    """Return the signal rows of a strategy at the given sessions; a session without rows is an empty frame."""
+    wanted = list(sessions)
+    frame = read(
+        warehouse,
+        "select session, security_id, symbol, score, rank from marts.signals"
+        " where strategy = {strategy} and session in ({sessions}) order by session, rank, symbol",
+        strategy=strategy_id,
+        sessions=wanted,
+    )
+    columns = ["security_id", "symbol", "score", "rank"]
+    groups = {as_date(key): rows for key, rows in frame.groupby("session")} if len(frame) else {}
+    empty = frame.iloc[:0]
+    return {day: groups.get(day, empty)[columns].reset_index(drop=True) for day in wanted}
+
+
+def first_signal_sessions(warehouse: Warehouse) -> dict[str, date]:
+    """Return the first session each strategy has a signal for."""
+    frame = read(warehouse, "select strategy, min(session) as first from marts.signals group by strategy")
+    return {str(row["strategy"]): pd.Timestamp(row["first"]).date() for row in frame.to_dict("records")}
+
+
+def wide(warehouse: Warehouse, column: str, security_ids: Iterable[str], start: date, end: date) -> pd.DataFrame:
+    """Return one column of ``marts.daily_returns`` with a row per session and a column per security.
+
+    Parameters
+    ----------
+    column
+        `open`, `close`, `adj_open`, `adj_close` or `ret`.
+    security_ids
+        Securities wanted; one without bars is absent from the result.
+    start, end
+        First and last session, both included.
+
+    Returns
+    -------
+    DataFrame
+        Index of session dates (datetime64, ascending), NaN where a security had no bar.
+    """
+    frame = read(
+        warehouse,
+        f"select session, security_id, {column} as value from marts.daily_returns"  # noqa: S608 - own column names
+        " where security_id in ({ids}) and session between {start} and {end}",
+        ids=set(security_ids),
+        start=start,
+        end=end,
+    )
+    out = frame.pivot(index="session", columns="security_id", values="value")
+    out.index = session_index(out.index)
+    out.columns.name = None
+    return out.sort_index().sort_index(axis=1).astype(float)
+
+
+def session_index(days: Iterable[Any]) -> pd.DatetimeIndex:
+    """Return sessions as an index of one resolution, so that frames of different origin align."""
+    return pd.DatetimeIndex(pd.to_datetime(list(days)), name="session").as_unit("ns")
+
+
+def dataset_times(warehouse: Warehouse, dataset: str, times: Iterable[datetime]) -> dict[datetime, datetime | None]:
+    """Return, for each time, the newest `known_at` of a dataset that is not after it."""
+    wanted = sorted(times)
+    if not wanted:
+        return {}
+    table = sql.Identifier("raw", dataset).as_string(None)
+    if len(wanted) > 4:
+        # Many times at once: one pass over the table instead of one per time.
+        stamps = read(warehouse, f"select distinct known_at from {table} order by known_at")["known_at"]  # noqa: S608
+        seen = pd.DatetimeIndex(stamps)
+        out: dict[datetime, datetime | None] = {}
+        for at in wanted:
+            position = int(seen.searchsorted(pd.Timestamp(at), side="right"))
+            out[at] = seen[position - 1].to_pydatetime() if position else None
+        return out
+    found = {}
+    for at in wanted:
+        value = read(
+            warehouse,
+            f"select max(known_at) as newest from {table} where known_at <= {{at}}",  # noqa: S608
+            at=at,
+        )["newest"].iloc[0]
+        found[at] = None if pd.isna(value) else pd.Timestamp(value).to_pydatetime()
+    return found

@@ -1,0 +1,378 @@
+"""The model of every portfolio: what its strategy wanted at each rebalance session, and what that returned.
+
+Model weights are written once per portfolio and session and never change afterwards, whatever rows arrive later.
+Model returns are those weights filled at the next session's open, drifting until the next ones, net of costs, before
+allocation, exposure scale and caps: a portfolio that is allocated nothing keeps a model return and can come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+
+from pas_lib import clock as calendar
+from pas_lib.backtest import simulate
+from pas_lib.pipeline import marts
+from pas_lib.strategies import FrameMarket, Strategy, StrategyWeights, all_strategies, due_sessions
+from pas_lib.warehouse import Warehouse, copy_arrow
+
+#: A session at which nothing is held still is a decision: it is stored as one row of cash.
+CASH_ID = "cash"
+CASH_SYMBOL = "CASH"
+
+#: Where a simulation starts; only ratios of it are stored.
+CAPITAL = 1_000_000.0
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """Model weights and returns up to a session, what is stored and what is new.
+
+    Attributes
+    ----------
+    session
+        The last session that is covered.
+    weights
+        portfolio -> its weights at every rebalance session up to `session`, oldest first.
+    returns
+        Sessions x portfolios, daily model returns as fractions; NaN before a portfolio's first fill.
+    drifted
+        portfolio -> weights (by security_id) of the model after the close of `session`; the weights decided
+        last when they have not been filled yet.
+    new_weights
+        Those of `weights` that were not stored yet.
+    new_returns
+        portfolio -> frame (index session; columns `model_return`, `turnover`, `cost`) not stored yet.
+    """
+
+    session: date
+    weights: Mapping[str, Sequence[StrategyWeights]]
+    returns: pd.DataFrame
+    drifted: Mapping[str, pd.Series]
+    new_weights: tuple[StrategyWeights, ...] = ()
+    new_returns: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def latest(self, portfolio_id: str) -> StrategyWeights | None:
+        """Return the newest weights of a portfolio, if it has any."""
+        of_portfolio = self.weights.get(portfolio_id) or ()
+        return of_portfolio[-1] if of_portfolio else None
+
+    def is_due(self, portfolio_id: str) -> bool:
+        """Tell whether the portfolio's strategy decided at `session`."""
+        newest = self.latest(portfolio_id)
+        return newest is not None and newest.session == self.session
+
+
+def run_model(warehouse: Warehouse, session: date, *, cost_bps: float, recompute: bool = False) -> ModelRun:
+    """Work out model weights and returns up to a session; nothing is written.
+
+    Parameters
+    ----------
+    warehouse
+        With marts built up to `session`.
+    session
+        The last session to cover.
+    cost_bps
+        Cost of a trade in basis points of the traded value.
+    recompute
+        True ignores what is stored and works everything out from the marts.
+
+    Returns
+    -------
+    ModelRun
+
+    Raises
+    ------
+    WarehouseError
+        When a mart is missing.
+    """
+    stored = {} if recompute else stored_weights(warehouse, session)
+    first = marts.first_signal_sessions(warehouse)
+    weights: dict[str, list[StrategyWeights]] = {}
+    new: list[StrategyWeights] = []
+    returns_of = _Returns(warehouse, session)
+    for one in all_strategies():
+        have = {item.session: item for item in stored.get(one.id, [])}
+        begin = first.get(one.id)
+        wanted = due_sessions(one.cadence, calendar.sessions(begin, session)) if begin else []
+        fresh = _decide_sessions(warehouse, one, [day for day in wanted if day not in have], have, returns_of)
+        new.extend(fresh)
+        weights[one.id] = sorted([*have.values(), *fresh], key=lambda item: item.session)
+    returns, drifted, pending = _simulate(warehouse, session, weights, cost_bps, recompute)
+    return ModelRun(session, weights, returns, drifted, tuple(new), pending)
+
+
+def _decide_sessions(
+    warehouse: Warehouse,
+    one: Strategy,
+    missing: Sequence[date],
+    have: Mapping[date, StrategyWeights],
+    returns_of: _Returns,
+) -> list[StrategyWeights]:
+    if not missing:
+        return []
+    by_session = marts.signals(warehouse, one.id, missing)
+    times = {day: calendar.decision_time(day) for day in missing}
+    newest = {name: marts.dataset_times(warehouse, name, times.values()) for name in one.datasets}
+    known = dict(have)
+    out: list[StrategyWeights] = []
+    for day in sorted(missing):
+        ages = {name: _age(found[times[day]], times[day]) for name, found in newest.items()}
+        earlier = [key for key in known if key < day]
+        market = _WarehouseMarket(day, returns_of, ages, known[max(earlier)] if earlier else None)
+        decided = one.target_weights(by_session[day], market)
+        known[day] = decided
+        out.append(decided)
+    return out
+
+
+def _age(newest: datetime | None, at: datetime) -> float | None:
+    return None if newest is None else (at - newest).total_seconds() / 86_400.0
+
+
+class _Returns:
+    """Daily returns by security, read once for each."""
+
+    def __init__(self, warehouse: Warehouse, end: date) -> None:
+        self._warehouse, self._end = warehouse, end
+        self._known: pd.DataFrame | None = None
+        self._asked: set[str] = set()
+
+    def of(self, security_ids: Sequence[str]) -> pd.DataFrame:
+        """Return the daily returns of the securities over all sessions up to the end."""
+        new = set(security_ids) - self._asked
+        if new or self._known is None:
+            self._asked |= new
+            self._known = marts.wide(self._warehouse, "ret", self._asked, date(1990, 1, 1), self._end)
+        return self._known.reindex(columns=list(security_ids))
+
+
+@dataclass(frozen=True)
+class _WarehouseMarket:
+    """A market view that reads the returns of a security when a strategy first asks for them."""
+
+    session: date
+    source: _Returns
+    ages: Mapping[str, float | None]
+    before: StrategyWeights | None
+
+    def returns(self, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
+        """Return the last `sessions` rows up to the session."""
+        return FrameMarket(self.session, self.source.of(security_ids)).returns(security_ids, sessions)
+
+    def age_days(self, dataset: str) -> float | None:
+        """Return the age of a dataset at the decision time."""
+        return self.ages.get(dataset)
+
+    def previous(self, strategy_id: str) -> StrategyWeights | None:  # noqa: ARG002
+        """Return the strategy's weights of the rebalance session before."""
+        return self.before
+
+
+# -------------------------------------------------------------------------------------------------- returns
+
+
+def _simulate(
+    warehouse: Warehouse,
+    session: date,
+    weights: Mapping[str, Sequence[StrategyWeights]],
+    cost_bps: float,
+    recompute: bool,
+) -> tuple[pd.DataFrame, dict[str, pd.Series], dict[str, pd.DataFrame]]:
+    stored = pd.DataFrame() if recompute else stored_returns(warehouse, session)
+    executed = {key: [(calendar.next_session(item.session), item) for item in items] for key, items in weights.items()}
+    executed = {key: [pair for pair in items if pair[0] <= session] for key, items in executed.items()}
+    ids = {str(sid) for items in executed.values() for _, item in items for sid in item.weights.index}
+    starts = [items[0][0] for items in executed.values() if items]
+    columns: dict[str, pd.Series] = {}
+    pending: dict[str, pd.DataFrame] = {}
+    drifted: dict[str, pd.Series] = {}
+    close = opened = pd.DataFrame()
+    if starts:
+        # Every session of the calendar has a row, so that a portfolio that was all cash still has returns.
+        index = marts.session_index(calendar.sessions(min(starts), session))
+        close = marts.wide(warehouse, "adj_close", ids, min(starts), session).reindex(index)
+        opened = marts.wide(warehouse, "adj_open", ids, min(starts), session).reindex(index, columns=close.columns)
+    for key, items in weights.items():
+        done = executed[key]
+        if not done:
+            drifted[key] = items[-1].weights if items else pd.Series(dtype=float)
+            continue
+        path, drifted[key] = simulate_model([(day, item.weights) for day, item in done], close, opened, cost_bps)
+        have = stored[key].dropna() if key in stored else pd.Series(dtype=float)
+        fresh = path.loc[~path.index.isin(have.index)]
+        if len(fresh):
+            pending[key] = fresh
+        columns[key] = pd.concat([have, fresh["model_return"]]).sort_index()
+    returns = pd.DataFrame(columns)
+    returns.index = marts.session_index(returns.index)
+    return returns.sort_index(), drifted, pending
+
+
+def simulate_model(
+    weights: Sequence[tuple[date, pd.Series]], close: pd.DataFrame, opened: pd.DataFrame, cost_bps: float
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the model path of one portfolio, and its weights at the end.
+
+    Parameters
+    ----------
+    weights
+        (execution session, weights by security_id), oldest first.
+    close, opened
+        Adjusted closes and opens, sessions x securities; the same shape.
+    cost_bps
+        Cost in basis points of the traded value.
+
+    Returns
+    -------
+    path : DataFrame
+        Index session, from the first execution session; `model_return` (fraction, the first one from open to
+        close after costs), `turnover` (traded value over equity, both sides counted) and `cost` (fraction of the
+        equity before).
+    drifted : Series
+        Weights by security_id after the last close; 1 minus their sum is cash.
+    """
+    index = marts.session_index(day for day, _ in weights)
+    ids = sorted({str(sid) for _, one in weights for sid in one.index})
+    targets = pd.DataFrame(0.0, index=index, columns=ids)
+    for stamp, (_, one) in zip(index, weights, strict=True):
+        targets.loc[stamp, one.index.astype(str)] = one.to_numpy(dtype=float)
+    prices = close.loc[index[0] :].reindex(columns=ids)
+    fills = opened.loc[index[0] :].reindex(columns=ids)
+    result = simulate(prices, targets, cost_bps=cost_bps, capital=CAPITAL, fill_prices=fills)
+    before = result.equity.shift(1).fillna(CAPITAL)
+    path = pd.DataFrame(
+        {
+            "model_return": result.returns,
+            "turnover": result.turnover,
+            "cost": result.costs / before,
+        }
+    )
+    last = result.weights.iloc[-1]
+    return path, last[last > 0.0]
+
+
+# ------------------------------------------------------------------------------------------------- storage
+
+
+def stored_weights(warehouse: Warehouse, session: date) -> dict[str, list[StrategyWeights]]:
+    """Return the stored model weights up to a session: portfolio -> oldest first."""
+    frame = marts.read(
+        warehouse,
+        "select portfolio_id, session, security_id, symbol, weight, note from ops.model_weights"
+        " where session <= {session} order by portfolio_id, session, weight desc, symbol",
+        session=session,
+    )
+    out: dict[str, list[StrategyWeights]] = {}
+    for key, rows in frame.groupby(["portfolio_id", "session"], sort=True):
+        portfolio_id, day = str(key[0]), pd.Timestamp(str(key[1])).date()
+        held = rows[rows["security_id"] != CASH_ID]
+        ids = held["security_id"].astype(str)
+        note = str(rows["note"].iloc[0])
+        out.setdefault(portfolio_id, []).append(
+            StrategyWeights(
+                portfolio_id,
+                day,
+                pd.Series(held["weight"].to_numpy(dtype=float), index=pd.Index(ids, name="security_id", dtype=object)),
+                dict(zip(ids, held["symbol"].astype(str), strict=True)),
+                note,
+                note.startswith("stale:"),
+            )
+        )
+    return out
+
+
+def stored_returns(warehouse: Warehouse, session: date) -> pd.DataFrame:
+    """Return the stored model returns up to a session: sessions x portfolios."""
+    frame = marts.read(
+        warehouse,
+        "select portfolio_id, session, model_return from ops.simulated_returns where session <= {session}",
+        session=session,
+    )
+    if frame.empty:
+        return pd.DataFrame()
+    out = frame.pivot(index="session", columns="portfolio_id", values="model_return")
+    out.index = marts.session_index(out.index)
+    out.columns.name = None
+    return out.sort_index()
+
+
+def store_model(conn: psycopg.Connection[Any], run: ModelRun, *, now: datetime, live: bool) -> tuple[int, int]:
+    """Append the new weights and returns of a run inside the connection's transaction.
+
+    Parameters
+    ----------
+    conn
+        Open connection; nothing is committed here.
+    run
+        From `run_model`.
+    now
+        When they were computed.
+    live
+        True when `run.session` is being decided now: its weights and returns get the origin ``live``, earlier
+        ones ``history``.
+
+    Returns
+    -------
+    tuple of int
+        Rows of weights and of returns written.
+    """
+
+    def origin(day: date) -> str:
+        return "live" if live and day == run.session else "history"
+
+    rows: list[dict[str, Any]] = []
+    for item in run.new_weights:
+        common = {
+            "portfolio_id": item.strategy,
+            "session": item.session,
+            "note": item.note,
+            "origin": origin(item.session),
+            "computed_at": now,
+        }
+        rows.extend(
+            common | {"symbol": item.symbols[str(key)], "security_id": str(key), "weight": float(value)}
+            for key, value in item.weights.items()
+        )
+        if item.weights.empty:
+            rows.append(common | {"symbol": CASH_SYMBOL, "security_id": CASH_ID, "weight": 1.0})
+    if rows:
+        schema = pa.schema(
+            [
+                ("portfolio_id", pa.string()),
+                ("session", pa.date32()),
+                ("symbol", pa.string()),
+                ("security_id", pa.string()),
+                ("weight", pa.float64()),
+                ("note", pa.string()),
+                ("origin", pa.string()),
+                ("computed_at", pa.timestamp("us", tz="UTC")),
+            ]
+        )
+        copy_arrow(conn, pa.Table.from_pylist(rows, schema=schema), "ops.model_weights")
+    tables = []
+    for key, frame in run.new_returns.items():
+        days = [stamp.date() for stamp in frame.index]
+        tables.append(
+            pa.table(
+                {
+                    "portfolio_id": pa.array([key] * len(frame)),
+                    "session": pa.array(days, pa.date32()),
+                    "model_return": frame["model_return"].to_numpy(dtype=float),
+                    "turnover": frame["turnover"].to_numpy(dtype=float),
+                    "cost": frame["cost"].to_numpy(dtype=float),
+                    "origin": pa.array([origin(day) for day in days]),
+                    "computed_at": pa.array([now] * len(frame), pa.timestamp("us", tz="UTC")),
+                }
+            )
+        )
+    returns = pa.concat_tables(tables) if tables else None
+    if returns is not None:
+        copy_arrow(conn, returns, "ops.simulated_returns")
+    return len(rows), 0 if returns is None else int(returns.num_rows)
