@@ -111,6 +111,8 @@ class Dataset:
         Older than that counts as stale.
     sources : tuple of str
         Modules of :mod:`pas_lib.sources`, first choice first.
+    parse_only : tuple of str
+        Further modules whose files can be read but are not collected.
     all_sources : bool
         Collect from every usable source, not only from the first usable one.
     critical : bool
@@ -119,6 +121,8 @@ class Dataset:
         Above this share of invalid rows the load is refused.
     max_missing_share : float
         Above this share of items (symbols, articles) the site does not know, the load is refused.
+    max_vanished_share : float
+        Above this share of known rows gone from a payload (and more than 50), the load is refused.
     may_be_empty : bool
         An empty answer is not a failure.
     history_start : date, optional
@@ -150,10 +154,12 @@ class Dataset:
     history: Literal["full", "none"] = "full"
     tolerance: timedelta = timedelta(days=4)
     sources: tuple[str, ...] = ()
+    parse_only: tuple[str, ...] = ()
     all_sources: bool = False
     critical: bool = False
     max_quarantine_share: float = 0.02
     max_missing_share: float = 0.25
+    max_vanished_share: float = 0.2
     may_be_empty: bool = False
     history_start: date | None = None
     overlap: timedelta = timedelta(days=7)

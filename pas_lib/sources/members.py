@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from pas_lib.clock import NY
-from pas_lib.sources.base import Batch, Reject
+from pas_lib.sources.base import UNKNOWN_TIME, Batch, Reject
 
 _CLASS_NAME = re.compile(r"\b(?:class|series)\s+([A-Z])\b", re.I)
 _SYMBOL = re.compile(r"^[A-Z0-9]{1,6}(\.[A-Z0-9]{1,3})?$")
@@ -137,10 +137,10 @@ def batches(
     as_of : date, optional
         Date of the list where it states one.
     """
-    today = as_of or seen_at.astimezone(NY).date()
-    universe: dict[tuple[str, str, date], dict[str, Any]] = {}
+    today = as_of or (None if seen_at == UNKNOWN_TIME else seen_at.astimezone(NY).date())
+    universe: dict[tuple[str, str, date | None], dict[str, Any]] = {}
 
-    def put(symbol: str, event: str, day: date, assumed: bool, name: str | None, weight: float | None) -> None:
+    def put(symbol: str, event: str, day: date | None, assumed: bool, name: str | None, weight: float | None) -> None:
         universe.setdefault(
             (symbol, event, day),
             {

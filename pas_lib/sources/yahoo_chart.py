@@ -18,7 +18,17 @@ import orjson
 import pyarrow as pa
 
 from pas_lib import clock
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import (
+    UNKNOWN_TIME,
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    base_url,
+    excerpt,
+    looks_like_html,
+)
 
 _CLASS_SHARE = re.compile(r"^([A-Z]{1,5})-([A-Z])$")
 _EPOCH = date(1970, 1, 1)
@@ -218,6 +228,8 @@ def _offset(day: int, key: str) -> int:
 
 def _last_closed(now: datetime, zone: ZoneInfo) -> int:
     """Return the last day (since 1970) whose bar is complete at ``now``."""
+    if now == UNKNOWN_TIME:
+        return 2**31 - 1
     if zone.key == clock.NY.key:
         session = clock.session_on_or_before(now.astimezone(clock.NY).date())
         if clock.session_close(session) > now:
@@ -227,7 +239,7 @@ def _last_closed(now: datetime, zone: ZoneInfo) -> int:
 
 
 def _last_started(now: datetime, zone: ZoneInfo) -> date:
-    return now.astimezone(zone).date()
+    return date.max if now == UNKNOWN_TIME else now.astimezone(zone).date()
 
 
 def _events(

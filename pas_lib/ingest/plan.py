@@ -1,0 +1,142 @@
+"""What a collection asks for: items, and from when on, by what is loaded."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pas_lib import clock
+from pas_lib.datasets.base import Dataset
+from pas_lib.errors import SourceError
+from pas_lib.sources.base import Ask
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pas_lib.landing import Landing
+    from pas_lib.settings import Settings
+    from pas_lib.warehouse import Warehouse
+
+#: First event date where a dataset names none.
+_BEGINNING = date(1900, 1, 1)
+
+#: A symbol that left its list is asked for this long after its last bar.
+_FOLLOW_UP = timedelta(days=45)
+
+_SYMBOLS = """
+    select symbol,
+           bool_or(event = 'listed' and not is_deleted) as listed,
+           max(effective_date) filter (where event = 'removed' and not is_deleted) as removed
+    from (
+        select distinct on (source, index_name, symbol, event, effective_date)
+               symbol, event, effective_date, is_deleted
+        from raw.universe
+        order by source, index_name, symbol, event, effective_date, known_at desc, row_id desc
+    ) versions
+    group by symbol
+"""
+_TITLES = """
+    select distinct s.wiki_title as title
+    from raw.securities s
+    join (
+        select distinct on (source, index_name, symbol, event, effective_date) symbol, event, is_deleted
+        from raw.universe
+        order by source, index_name, symbol, event, effective_date, known_at desc, row_id desc
+    ) u on u.symbol = s.symbol and u.event = 'listed' and not u.is_deleted
+    where s.wiki_title is not null and not s.is_deleted
+"""
+
+#: Datasets asked for item by item: the column that names the item.
+_ITEM_COLUMN = {"prices": "symbol", "wiki_views": "article", "sp500_index": "symbol", "macro_series": "series_id"}
+
+
+def plan(
+    dataset: Dataset,
+    settings: Settings,
+    now: datetime,
+    warehouse: Warehouse,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    session: date | None = None,
+) -> Ask:
+    """Return what to ask, by what the warehouse holds.
+
+    The first load takes everything from the dataset's history start; later ones go back a little before what is loaded,
+    per symbol, article or series.
+
+    Raises
+    ------
+    WarehouseUnavailable
+        If PostgreSQL cannot be reached.
+    SourceError
+        If there is nothing to ask for yet.
+    """
+    first = start or dataset.history_start or _BEGINNING
+    starts: dict[str, date] = {}
+    items: list[str] = []
+    loaded: dict[str, date] = {}
+    column = _ITEM_COLUMN.get(dataset.name)
+    if column:
+        found = warehouse.rows(f"select {column} as item, max(event_date) as day from {dataset.table} group by 1")  # noqa: S608
+        loaded = {row["item"]: row["day"] for row in found}
+        latest = max(loaded.values(), default=None)
+    else:
+        latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
+    if dataset.name == "prices":
+        items = _symbols(warehouse, first, loaded, now, settings.benchmark)
+    elif dataset.name == "wiki_views":
+        items = sorted(row["title"] for row in warehouse.rows(_TITLES))
+    if dataset.name in ("prices", "wiki_views") and not items:
+        raise SourceError(f"{dataset.name}: nothing to ask for", hint="collect the dataset universe first")
+    if start is None:
+        starts = {item: max(first, day - dataset.overlap) for item, day in loaded.items()}
+    full = latest is None or start is not None or (session is not None and clock.is_week_end(session))
+    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full)
+
+
+def _symbols(
+    warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str
+) -> list[str]:
+    found = {benchmark}
+    for row in warehouse.rows(_SYMBOLS):
+        symbol, last = row["symbol"], loaded.get(row["symbol"])
+        left = row["removed"]
+        if row["listed"] or (last is not None and last >= now.date() - _FOLLOW_UP):
+            found.add(symbol)
+        elif last is None and left is not None and left >= first:
+            # A company that left since the beginning: without it, history would know survivors only.
+            found.add(symbol)
+    return sorted(found)
+
+
+def remember(landing: Landing, ask: Ask) -> None:
+    """Keep what was asked: with the warehouse away the next collection asks the same again."""
+    state: dict[str, Any] = {
+        "start": ask.start.isoformat(),
+        "items": list(ask.items),
+        "starts": {item: day.isoformat() for item, day in ask.starts.items()},
+        "loaded": bool(ask.starts) or not ask.full,
+        "asked": ask.now.date().isoformat(),
+    }
+    landing.save_state(f"ask-{ask.dataset}", state)
+
+
+def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime) -> Ask | None:
+    """Return a request from what was asked last, or None if there was nothing yet.
+
+    Items go back as far as they did then: what was fetched since may not be loaded yet.
+    """
+    state = landing.load_state(f"ask-{dataset.name}")
+    if state is None:
+        if dataset.name in ("prices", "wiki_views"):
+            return None
+        return Ask(dataset.name, settings, now, dataset.history_start or _BEGINNING)
+    return Ask(
+        dataset.name,
+        settings,
+        now,
+        date.fromisoformat(state["start"]),
+        tuple(state["items"]),
+        {item: date.fromisoformat(day) for item, day in state["starts"].items()},
+    )

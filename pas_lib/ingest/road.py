@@ -1,0 +1,378 @@
+"""Fetch, land, validate, quarantine, load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow as pa
+
+from pas_lib.clock import Clock
+from pas_lib.datasets import catalogue
+from pas_lib.datasets import dataset as dataset_named
+from pas_lib.datasets.base import Dataset
+from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError, WarehouseUnavailable
+from pas_lib.ingest import plan as planning
+from pas_lib.ingest.validate import Intake
+from pas_lib.landing import LandedFile, Landing, Manifest
+from pas_lib.sources import Ask, Payload, Source, source, usable_sources
+from pas_lib.sources.http import Client
+from pas_lib.warehouse.bitemporal import Counts, VersionedLoad
+from pas_lib.warehouse.connection import trusted
+
+if TYPE_CHECKING:
+    from pas_lib.settings import Settings
+    from pas_lib.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What a collection did.
+
+    Parameters
+    ----------
+    dataset : str
+        Which one.
+    run_id : str
+        Its identity in landing, raw and ops.
+    status : str
+        ``loaded``, ``unchanged`` (nothing differed), or ``landed`` (PostgreSQL is away: queued).
+    session : date, optional
+        For which session.
+    payloads : int
+        Answers landed.
+    parsed, new, changed, deleted, quarantined : int
+        Rows, see :class:`pas_lib.warehouse.bitemporal.Counts`.
+    followers : dict
+        Counts of the datasets parsed out of the same payloads.
+    notes : tuple of str
+        For people: what was missing.
+    """
+
+    dataset: str
+    run_id: str
+    status: str
+    session: date | None
+    payloads: int
+    parsed: int = 0
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+    followers: dict[str, Counts] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def queued(self) -> bool:
+        """Whether the rows wait in the landing for PostgreSQL."""
+        return self.status == "landed"
+
+
+def ingest(
+    name: str,
+    session: date | None = None,
+    *,
+    settings: Settings,
+    clock: Clock,
+    warehouse: Warehouse,
+    start: date | None = None,
+    end: date | None = None,
+    items: Iterable[str] | None = None,
+) -> IngestResult:
+    """Collect a dataset: fetch what is new, land it, validate it, load it.
+
+    Parameters
+    ----------
+    name : str
+        The dataset. A follower (corporate_actions, securities) brings its leader along.
+    session : date, optional
+        The session it is collected for.
+    settings, clock, warehouse
+        Injected.
+    start, end : date, optional
+        A window of event dates to ask for again; by default what follows what is loaded.
+    items : iterable of str, optional
+        Only these symbols or titles.
+
+    Returns
+    -------
+    IngestResult
+
+    Raises
+    ------
+    SourceError, PayloadError
+        If a site does not answer as promised. Nothing is loaded then.
+    QuarantineError
+        If too many rows are invalid. Nothing is loaded then.
+    """
+    data = dataset_named(name)
+    if data.leader:
+        data = dataset_named(data.leader)
+    now = clock.now()
+    landing = Landing(settings.landing_url)
+    away: WarehouseUnavailable | None = None
+    try:
+        ask = planning.plan(data, settings, now, warehouse, start=start, end=end, session=session)
+        planning.remember(landing, ask)
+    except WarehouseUnavailable as error:
+        recalled = planning.recall(landing, data, settings, now)
+        if recalled is None:
+            raise
+        ask, away = recalled, error
+    if items is not None:
+        ask = Ask(ask.dataset, settings, now, ask.start, tuple(items), ask.starts, ask.end, ask.full)
+    manifest: Manifest | None = None
+    try:
+        manifest = _land(data, ask, landing, session)
+        if away is not None:
+            return _only_landed(manifest)
+        try:
+            results = load_landed(data.name, settings=settings, clock=clock, warehouse=warehouse)
+        except WarehouseUnavailable:
+            return _only_landed(manifest)
+        return next(result for result in results if result.run_id == manifest.run_id)
+    except PasError as error:
+        _record_failure(warehouse, data, manifest, session, now, error)
+        raise
+
+
+def _only_landed(manifest: Manifest) -> IngestResult:
+    note = "PostgreSQL is away: landed, to be loaded when it is back"
+    return IngestResult(
+        manifest.dataset, manifest.run_id, "landed", manifest.session, len(manifest.files), notes=(note,)
+    )
+
+
+def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Manifest:
+    sources = usable_sources(data, ask.settings)
+    if not sources:
+        keys = {entry.key_setting for entry in map(source, data.sources) if entry.key_setting}
+        needs = f"; set {' or '.join(sorted(key.upper() for key in keys))}" if keys else ""
+        raise SourceError(f"{data.name} has no source with PAS_SOURCES={ask.settings.sources}{needs}")
+    folder = landing.new_folder(data.name, session, ask.now)
+    files: list[LandedFile] = []
+    for site in sources:
+        for pages in _fetch(site, ask):
+            files.extend(landing.write(folder, len(files) + number, page) for number, page in enumerate(pages))
+    if not files:
+        raise SourceError(f"{data.name}: nothing was asked for")
+    manifest = Manifest(folder.rpartition("/")[2], data.name, session, ask.now, ask.end, tuple(files))
+    landing.enqueue(manifest)
+    return manifest
+
+
+def _fetch(site: Source, ask: Ask) -> Iterable[list[Payload]]:
+    read = getattr(site, "read", None)
+    if read is not None:
+        for request in site.requests(ask):
+            yield [read(request, ask)]
+        return
+    with Client(site, ask.settings, ask.now) as client:
+        yield from client.fetch_all(site.requests(ask))
+
+
+def load_landed(
+    name: str | None = None, *, settings: Settings, clock: Clock, warehouse: Warehouse
+) -> list[IngestResult]:
+    """Load what waits in the landing, oldest first, each run exactly once.
+
+    Parameters
+    ----------
+    name : str, optional
+        Only this dataset.
+    settings, clock, warehouse
+        Injected.
+
+    Returns
+    -------
+    list of IngestResult
+        One per run loaded now.
+
+    Raises
+    ------
+    WarehouseUnavailable
+        If PostgreSQL cannot be reached; the queue stays.
+    PayloadError, QuarantineError
+        If a run cannot be loaded: it leaves the queue, its payloads stay in the landing.
+    """
+    landing = Landing(settings.landing_url)
+    results: list[IngestResult] = []
+    failure: PasError | None = None
+    for manifest in list(landing.queued(name)):
+        try:
+            result = _load(manifest, landing, clock.now(), warehouse)
+        except WarehouseUnavailable:
+            raise
+        except PasError as error:
+            landing.done(manifest.run_id)
+            failure = error
+            continue
+        landing.done(manifest.run_id)
+        if result is not None:
+            results.append(result)
+    if failure is not None:
+        raise failure
+    return results
+
+
+def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Warehouse) -> IngestResult | None:
+    """Load one run in one transaction; None if it is loaded already."""
+    data = catalogue()[manifest.dataset]
+    names = [data.name, *data.followers]
+    with warehouse.connect() as conn:
+        for name in names:
+            conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"ingest:{name}",))
+        done = conn.execute(
+            "select 1 from ops.ingest_runs where run_id = %s and status in ('loaded', 'unchanged')",
+            (manifest.run_id,),
+        ).fetchone()
+        if done:
+            return None
+        intakes = {
+            name: Intake(
+                catalogue()[name],
+                VersionedLoad(conn, catalogue()[name], manifest.run_id, now),
+                _current(conn, catalogue()[name]),
+            )
+            for name in names
+        }
+        notes, missing = list(manifest.notes), []
+        for file in manifest.files:
+            payload = landing.read(file.path)
+            for batch in source(file.source).parse(payload):
+                intakes[batch.dataset].add(batch, payload, file.path)
+                if batch.missing:
+                    missing.append(batch.note)
+        notes += _judge_missing(data, missing, len(manifest.files))
+        counts: dict[str, Counts] = {}
+        for name, intake in intakes.items():
+            intake.finish()
+            if intake.parsed == 0 and not catalogue()[name].may_be_empty:
+                raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
+        for name, intake in intakes.items():
+            new, changed, deleted = intake.load.merge()
+            intake.store_refused(conn, manifest.run_id, now)
+            counts[name] = Counts(intake.parsed, new, changed, deleted, len(intake.refused))
+        _record(conn, manifest, counts, intakes, now, notes)
+        conn.execute("select 1")
+    own = counts[data.name]
+    return IngestResult(
+        dataset=data.name,
+        run_id=manifest.run_id,
+        status="loaded" if any(count.touched for count in counts.values()) else "unchanged",
+        session=manifest.session,
+        payloads=len(manifest.files),
+        parsed=own.parsed,
+        new=own.new,
+        changed=own.changed,
+        deleted=own.deleted,
+        quarantined=own.quarantined,
+        followers={name: count for name, count in counts.items() if name != data.name},
+        notes=tuple(notes),
+    )
+
+
+def _current(conn: psycopg.Connection[Any], data: Dataset) -> pa.Table | None:
+    """Return the current rows of a dataset that settles its rows against them; these are small."""
+    if data.resolve is None:
+        return None
+    names = [field.name for field in data.schema]
+    keys = ", ".join(data.key)
+    cursor = conn.execute(
+        trusted(
+            f"select {', '.join(names)} from (select distinct on (source, {keys}) * from {data.table}"  # noqa: S608
+            f" order by source, {keys}, known_at desc, row_id desc) latest where not is_deleted"
+        )
+    )
+    return data.records_table([dict(zip(names, row, strict=True)) for row in cursor.fetchall()])
+
+
+def _judge_missing(data: Dataset, missing: list[str], asked: int) -> list[str]:
+    if not missing:
+        return []
+    if len(missing) > max(1.0, data.max_missing_share * asked):
+        raise PayloadError(
+            f"{data.name}: {len(missing)} of {asked} items are not known to the site ({missing[0]}, ...);"
+            " nothing was loaded"
+        )
+    shown = "; ".join(missing[:5])
+    return [f"{len(missing)} of {asked} items not known to the site: {shown}{'; ...' if len(missing) > 5 else ''}"]
+
+
+def _record(
+    conn: psycopg.Connection[Any],
+    manifest: Manifest,
+    counts: dict[str, Counts],
+    intakes: dict[str, Intake],
+    now: datetime,
+    notes: list[str],
+) -> None:
+    with conn.cursor() as cursor:
+        for name, count in counts.items():
+            cursor.execute(
+                "insert into ops.ingest_runs (run_id, dataset, source, session, status, started_at, finished_at,"
+                " payloads, rows_parsed, rows_new, rows_changed, rows_deleted, rows_quarantined, watermark, note)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    manifest.run_id,
+                    name,
+                    "+".join(intakes[name].sources),
+                    manifest.session,
+                    "loaded" if count.touched else "unchanged",
+                    manifest.fetched_at,
+                    now,
+                    len(manifest.files),
+                    count.parsed,
+                    count.new,
+                    count.changed,
+                    count.deleted,
+                    count.quarantined,
+                    manifest.watermark,
+                    "; ".join(notes) or None,
+                ),
+            )
+        with cursor.copy(
+            "copy ops.landing_files (path, dataset, source, run_id, url, sha256, bytes, fetched_at, loaded_at)"
+            " from stdin"
+        ) as copy:
+            for file in manifest.files:
+                copy.write_row(
+                    (
+                        file.path,
+                        manifest.dataset,
+                        file.source,
+                        manifest.run_id,
+                        file.url,
+                        file.sha256,
+                        file.size,
+                        manifest.fetched_at,
+                        now,
+                    )
+                )
+
+
+def _record_failure(
+    warehouse: Warehouse,
+    data: Dataset,
+    manifest: Manifest | None,
+    session: date | None,
+    now: datetime,
+    error: PasError,
+) -> None:
+    """Leave a trace of a failed collection; a missing warehouse must not hide the failure itself."""
+    run_id = manifest.run_id if manifest else f"{data.name}-{session}-{now:%Y%m%dT%H%M%SZ}"
+    try:
+        warehouse.execute(
+            "insert into ops.ingest_runs (run_id, dataset, source, session, status, started_at, finished_at, payloads,"
+            " note) values (%s, %s, %s, %s, 'failed', %s, %s, %s, %s) on conflict (run_id, dataset, source)"
+            " do update set note = excluded.note, finished_at = excluded.finished_at",
+            (run_id, data.name, "", session, now, now, len(manifest.files) if manifest else 0, str(error)),
+        )
+    except WarehouseUnavailable:
+        return
+
+
+__all__ = ["IngestResult", "QuarantineError", "ingest", "load_landed"]

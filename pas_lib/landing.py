@@ -1,0 +1,278 @@
+"""The landing: every payload as received, and the queue of what is not loaded yet.
+
+One file per payload: a line of JSON that tells where it came from, then the bytes. A run's manifest is written last, into
+the queue; what has no manifest never happened. A manifest leaves the queue when its rows are committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from pas_lib.errors import PasError
+from pas_lib.sources.base import Payload
+
+_MARK = b'{"pas_landing":1,'
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A payload in the landing.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the landing.
+    url : str
+        Where it came from, without credentials.
+    sha256 : str
+        Of the body.
+    size : int
+        Bytes of the body.
+    source : str
+        Site module.
+    """
+
+    path: str
+    url: str
+    sha256: str
+    size: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One collection run as landed.
+
+    Parameters
+    ----------
+    run_id : str
+        Its identity.
+    dataset : str
+        What was collected.
+    session : date, optional
+        For which session.
+    fetched_at : datetime
+        Time of the collection.
+    watermark : date, optional
+        Up to where it asked.
+    files : tuple of LandedFile
+        In the order asked.
+    notes : tuple of str
+        For the report.
+    """
+
+    run_id: str
+    dataset: str
+    session: date | None
+    fetched_at: datetime
+    watermark: date | None
+    files: tuple[LandedFile, ...] = ()
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def to_json(self) -> bytes:
+        """Return it as JSON."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Manifest:
+        """Read it back."""
+        raw = orjson.loads(text)
+        return cls(
+            run_id=raw["run_id"],
+            dataset=raw["dataset"],
+            session=date.fromisoformat(raw["session"]) if raw["session"] else None,
+            fetched_at=datetime.fromisoformat(raw["fetched_at"]),
+            watermark=date.fromisoformat(raw["watermark"]) if raw["watermark"] else None,
+            files=tuple(LandedFile(**entry) for entry in raw["files"]),
+            notes=tuple(raw["notes"]),
+        )
+
+
+class Landing:
+    """A folder or any fsspec address.
+
+    Parameters
+    ----------
+    url : str
+        A path, or an address such as ``s3://bucket/landing``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        scheme = urlsplit(url).scheme
+        self._local: Path | None = None
+        self._fs: Any = None
+        if scheme in ("", "file"):
+            self._local = Path(urlsplit(url).path if scheme else url)
+        else:
+            import fsspec
+
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+
+    # -- bytes
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file so that it appears whole or not at all."""
+        if self._local is not None:
+            target = self._local / path
+            partial = target.with_name(f".{target.name}.part")
+            try:
+                handle = open(partial, "wb")  # noqa: SIM115 - closed below; opened twice on a new folder
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                handle = open(partial, "wb")  # noqa: SIM115
+            with handle:
+                handle.write(content)
+            os.replace(partial, target)
+            return
+        target_path = f"{self._root}/{path}"
+        self._fs.makedirs(target_path.rpartition("/")[0], exist_ok=True)
+        partial_path = f"{target_path}.part"
+        self._fs.pipe_file(partial_path, content)
+        self._fs.mv(partial_path, target_path)
+
+    def get(self, path: str) -> bytes:
+        """Return a file's content.
+
+        Raises
+        ------
+        PasError
+            If it is not there.
+        """
+        try:
+            if self._local is not None:
+                return (self._local / path).read_bytes()
+            return bytes(self._fs.cat_file(f"{self._root}/{path}"))
+        except FileNotFoundError:
+            raise PasError(f"{path} is missing in the landing {self.url}") from None
+
+    def exists(self, path: str) -> bool:
+        """Return whether a file or folder exists."""
+        if self._local is not None:
+            return (self._local / path).exists()
+        return bool(self._fs.exists(f"{self._root}/{path}"))
+
+    def remove(self, path: str) -> None:
+        """Delete a file; nothing happens when it is gone already."""
+        try:
+            if self._local is not None:
+                (self._local / path).unlink()
+            else:
+                self._fs.rm_file(f"{self._root}/{path}")
+        except FileNotFoundError:
+            pass
+
+    def list(self, folder: str) -> list[str]:
+        """Return the names in a folder, sorted; of a missing one nothing."""
+        if self._local is not None:
+            place = self._local / folder
+            names = [entry.name for entry in place.iterdir()] if place.is_dir() else []
+        elif self._fs.exists(f"{self._root}/{folder}"):
+            names = [path.rpartition("/")[2] for path in self._fs.ls(f"{self._root}/{folder}", detail=False)]
+        else:
+            names = []
+        return sorted(name for name in names if not name.startswith(".") and not name.endswith(".part"))
+
+    # -- payloads
+
+    def write(self, folder: str, number: int, payload: Payload) -> LandedFile:
+        """Land a payload and return where."""
+        label = re.sub(r"[^A-Za-z0-9.^_-]+", "_", payload.label)[:60]
+        path = f"{folder}/{number:05d}-{payload.source}-{label}"
+        self.put(path, _head(payload) + payload.body)
+        digest = hashlib.sha256(payload.body).hexdigest()
+        return LandedFile(path, payload.url, digest, len(payload.body), payload.source)
+
+    def read(self, path: str) -> Payload:
+        """Return a landed payload."""
+        return split(self.get(path), path)
+
+    def new_folder(self, dataset: str, session: date | None, now: datetime) -> str:
+        """Return a folder for a new run; its last part is the run's id."""
+        day = session.isoformat() if session else "unscheduled"
+        stem = f"{dataset}-{day}-{now:%Y%m%dT%H%M%SZ}"
+        number = 1
+        while self.exists(f"{dataset}/{day}/{stem}-{number}"):
+            number += 1
+        folder = f"{dataset}/{day}/{stem}-{number}"
+        self.put(f"{folder}/.run", b"")
+        return folder
+
+    # -- the queue
+
+    def enqueue(self, manifest: Manifest) -> None:
+        """Declare a run complete: from now on it will be loaded."""
+        self.put(f"queue/{manifest.run_id}.json", manifest.to_json())
+
+    def queued(self, dataset: str | None = None) -> Iterator[Manifest]:
+        """Yield the runs that are not loaded yet, oldest first."""
+        found = [Manifest.from_json(self.get(f"queue/{name}")) for name in self.list("queue")]
+        for manifest in sorted(found, key=lambda entry: (entry.fetched_at, entry.run_id)):
+            if dataset is None or manifest.dataset == dataset:
+                yield manifest
+
+    def done(self, run_id: str) -> None:
+        """Take a run off the queue."""
+        self.remove(f"queue/{run_id}.json")
+
+    # -- what the next collection needs when the warehouse is away
+
+    def save_state(self, name: str, state: Mapping[str, Any]) -> None:
+        """Keep a small dictionary."""
+        self.put(f"state/{name}.json", orjson.dumps(dict(state)))
+
+    def load_state(self, name: str) -> dict[str, Any] | None:
+        """Return a kept dictionary, or None."""
+        if not self.exists(f"state/{name}.json"):
+            return None
+        state: dict[str, Any] = orjson.loads(self.get(f"state/{name}.json"))
+        return state
+
+
+def _head(payload: Payload) -> bytes:
+    meta = {
+        "pas_landing": 1,
+        "source": payload.source,
+        "dataset": payload.dataset,
+        "label": payload.label,
+        "url": payload.url,
+        "status": payload.status,
+        "content_type": payload.content_type,
+        "fetched_at": payload.fetched_at,
+        "context": dict(payload.context),
+    }
+    return orjson.dumps(meta) + b"\n"
+
+
+def is_landed(content: bytes) -> bool:
+    """Return whether a file's content was written by :meth:`Landing.write`."""
+    return content.startswith(_MARK)
+
+
+def split(content: bytes, path: str) -> Payload:
+    """Return the payload in a landed file's content."""
+    if not is_landed(content):
+        raise PasError(f"{path} was not written by the landing")
+    head, _, body = content.partition(b"\n")
+    meta = orjson.loads(head)
+    return Payload(
+        source=meta["source"],
+        dataset=meta["dataset"],
+        label=meta["label"],
+        url=meta["url"],
+        status=meta["status"],
+        content_type=meta["content_type"],
+        fetched_at=datetime.fromisoformat(meta["fetched_at"]),
+        context=meta["context"],
+        body=body,
+    )

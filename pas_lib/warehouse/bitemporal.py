@@ -1,0 +1,252 @@
+"""The versioned load into ``raw``: set-based, append-only, exactly what changed.
+
+Rows are copied into a temporary table; one statement compares them with the latest version of each key and inserts what is
+new or different; another inserts a tombstone for each known row of the stated scope that is gone. Everything happens in
+the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pas_lib.datasets.base import Dataset
+from pas_lib.errors import PayloadError
+from pas_lib.warehouse.connection import copy_arrow, trusted
+
+_ANALYZE_FROM = 20_000
+_VANISH_FLOOR = 50
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a load did to one table.
+
+    Parameters
+    ----------
+    parsed : int
+        Rows in the payloads, without quarantined ones.
+    new, changed, deleted : int
+        Versions inserted: of unknown keys, of known keys with other values, tombstones.
+    quarantined : int
+        Rows refused.
+    """
+
+    parsed: int = 0
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+
+    @property
+    def touched(self) -> int:
+        """Rows inserted."""
+        return self.new + self.changed + self.deleted
+
+
+def content_hashes(dataset: Dataset, table: pa.Table) -> pa.Array:
+    """Return a hash of the hashed columns per row: 16 hexadecimal digits.
+
+    Numbers with a stated number of significant digits are compared at those digits. NULL differs from every value.
+    """
+    parts: list[pa.Array] = []
+    for column in dataset.columns:
+        if not column.hashed or column.name in dataset.key:
+            continue
+        values = table.column(column.name).combine_chunks()
+        if column.digits is not None:
+            values = _significant(values, column.digits)
+        parts.append(values.cast(pa.string()))
+    if not parts:
+        return pa.repeat("0" * 16, table.num_rows)
+    joined = pc.binary_join_element_wise(*parts, "\x1f", null_handling="replace", null_replacement="\x00")
+    blake = hashlib.blake2b
+    return pa.array([blake(text.encode(), digest_size=8).hexdigest() for text in joined.to_pylist()], pa.string())
+
+
+def _significant(values: pa.Array, digits: int) -> pa.Array:
+    numbers = values.to_numpy(zero_copy_only=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        magnitude = np.floor(np.log10(np.abs(numbers)))
+        scale = np.power(10.0, digits - 1 - np.where(np.isfinite(magnitude), magnitude, 0.0))
+        rounded = np.round(numbers * scale) / scale
+    return pa.array(np.where(np.isfinite(numbers), rounded, np.nan), from_pandas=True)
+
+
+class VersionedLoad:
+    """A load of one dataset inside a transaction.
+
+    Parameters
+    ----------
+    conn : psycopg.Connection
+        Its transaction is the load's.
+    dataset : Dataset
+        Target.
+    run_id : str
+        Stamped on every row.
+    now : datetime
+        Ingestion time; also ``known_at`` of changed versions and tombstones, unless the rule gives a later one.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any], dataset: Dataset, run_id: str, now: datetime) -> None:
+        self.conn = conn
+        self.dataset = dataset
+        self.run_id = run_id
+        self.now = now
+        self.stage = f"stage_{dataset.name}"
+        self.scope = f"scope_{dataset.name}"
+        self.staged = 0
+        self._scopes = 0
+        own = ", ".join(f"{column.name} {column.type}" for column in dataset.columns)
+        parts = ", ".join(f"{field.name} {_sql_type(field.type)}" for field in dataset.scope_schema)
+        conn.execute(trusted(f"drop table if exists pg_temp.{self.stage}, pg_temp.{self.scope}"))
+        conn.execute(
+            trusted(
+                f"create temporary table {self.stage} (seq bigint generated always as identity, is_stated boolean"
+                f" not null, source text not null, source_url text, event_date date, known_at timestamptz,"
+                f" content_hash text, {own}) on commit drop"
+            )
+        )
+        conn.execute(trusted(f"create temporary table {self.scope} (source text not null, {parts}) on commit drop"))
+
+    def add(self, table: pa.Table, source_url: pa.Array, source: str, fetched_at: datetime) -> None:
+        """Stage valid rows (event date and own columns)."""
+        staged = (
+            table.append_column("is_stated", pa.repeat(True, table.num_rows))
+            .append_column("source", pa.repeat(source, table.num_rows))
+            .append_column("source_url", source_url)
+            .append_column("known_at", self.dataset.known_at(table, fetched_at))
+            .append_column("content_hash", content_hashes(self.dataset, table))
+        )
+        copy_arrow(self.conn, staged, self.stage)
+        self.staged += table.num_rows
+
+    def add_mentioned(self, table: pa.Table, source: str) -> None:
+        """Stage keys about which nothing is concluded."""
+        if table.num_rows:
+            keys = [name for name in table.column_names if name in self.dataset.key]
+            staged = table.select(keys)
+            staged = staged.append_column("is_stated", pa.repeat(False, table.num_rows))
+            copy_arrow(self.conn, staged.append_column("source", pa.repeat(source, table.num_rows)), self.stage)
+
+    def add_scopes(self, table: pa.Table, source: str) -> None:
+        """Stage the parts of the key space that were stated completely."""
+        if table.num_rows:
+            copy_arrow(self.conn, table.append_column("source", pa.repeat(source, table.num_rows)), self.scope)
+            self._scopes += table.num_rows
+
+    def merge(self) -> tuple[int, int, int]:
+        """Insert new and changed versions and tombstones.
+
+        Returns
+        -------
+        tuple of int
+            New, changed, deleted.
+
+        Raises
+        ------
+        PayloadError
+            If an implausible share of the known rows would vanish.
+        """
+        data = self.dataset
+        if data.ordinal:
+            self._number()
+        self.conn.execute(trusted(f"analyze {self.stage}"))
+        deleted = self._tombstones() if self._scopes else 0
+        key = ", ".join(f"s.{name}" for name in data.key)
+        own = ", ".join(column.name for column in data.columns if column.name != "event_date")
+        picked = ", ".join(f"d.{column.name}" for column in data.columns if column.name != "event_date")
+        same = " and ".join(f"r.{name} = s.{name}" for name in data.key)
+        statement = f"""
+            with incoming as (
+                select distinct on (s.source, {key}) s.* from {self.stage} s where s.is_stated
+                order by s.source, {key}, s.seq desc
+            ), diff as materialized (
+                select s.*, latest.known_at as before from incoming s
+                left join lateral (
+                    select r.known_at, r.content_hash, r.is_deleted from {data.table} r
+                    where {same} and r.source = s.source order by r.known_at desc, r.row_id desc limit 1
+                ) latest on true
+                where latest.known_at is null or latest.is_deleted or latest.content_hash <> s.content_hash
+            ), added as (
+                insert into {data.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
+                                          is_deleted, {own})
+                select d.source, d.event_date,
+                       case when d.before is null then d.known_at else greatest(d.known_at, d.before, %(now)s) end,
+                       %(now)s, d.source_url, %(run)s, d.content_hash, false, {picked}
+                from diff d order by d.seq
+            )
+            select count(*) filter (where before is null), count(*) filter (where before is not null) from diff
+        """
+        found = self.conn.execute(trusted(statement), {"now": self.now, "run": self.run_id}).fetchone()
+        new, changed = found or (0, 0)
+        if new >= _ANALYZE_FROM:
+            # The planner must not go on believing that the table is empty until autovacuum comes by.
+            self.conn.execute(trusted(f"analyze {data.table}"))
+        return int(new), int(changed), deleted
+
+    def _number(self) -> None:
+        """Number otherwise equal rows over all payloads of the run, by content: their order must not matter."""
+        data = self.dataset
+        group = ", ".join(name for name in ("source", *data.key) if name != data.ordinal)
+        self.conn.execute(
+            trusted(
+                f"update {self.stage} s set {data.ordinal} = n.number from (select seq, row_number() over"
+                f" (partition by {group} order by content_hash, seq) - 1 as number from {self.stage}"
+                f" where is_stated) n where n.seq = s.seq and s.{data.ordinal} is distinct from n.number"
+            )
+        )
+
+    def _tombstones(self) -> int:
+        data = self.dataset
+        keys = ", ".join(f"r.{name}" for name in data.key)
+        own = ", ".join(column.name for column in data.columns if column.name != "event_date")
+        picked = ", ".join(f"g.{column.name}" for column in data.columns if column.name != "event_date")
+        parts = "".join(f" and (c.{name} is null or r.{name} = c.{name})" for name in data.scope_columns)
+        if data.scope_columns and not self._has_open_parts():
+            parts = "".join(f" and r.{name} = c.{name}" for name in data.scope_columns)
+        same = " and ".join(f"s.{name} = g.{name}" for name in data.key)
+        statement = f"""
+            with latest as (
+                select distinct on (r.source, {keys}) r.* from {data.table} r
+                join {self.scope} c on r.source = c.source{parts}
+                     and (c.scope_start is null or r.event_date >= c.scope_start)
+                     and (c.scope_end is null or r.event_date <= c.scope_end)
+                order by r.source, {keys}, r.known_at desc, r.row_id desc
+            ), gone as materialized (
+                select g.* from latest g where not g.is_deleted
+                and not exists (select 1 from {self.stage} s where s.source = g.source and {same})
+            ), added as (
+                insert into {data.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
+                                          is_deleted, {own})
+                select g.source, g.event_date, greatest(g.known_at, %(now)s), %(now)s, g.source_url, %(run)s,
+                       g.content_hash, true, {picked}
+                from gone g
+            )
+            select (select count(*) from gone), (select count(*) from latest where not is_deleted)
+        """
+        self.conn.execute(trusted(f"analyze {self.scope}"))
+        found = self.conn.execute(trusted(statement), {"now": self.now, "run": self.run_id}).fetchone()
+        gone, known = found or (0, 0)
+        if gone > _VANISH_FLOOR and gone > data.max_vanished_share * known:
+            raise PayloadError(
+                f"{data.name}: {gone} of {known} known rows would vanish; nothing was loaded",
+                hint="the site's answer is probably incomplete",
+            )
+        return int(gone)
+
+    def _has_open_parts(self) -> bool:
+        test = " or ".join(f"{name} is null" for name in self.dataset.scope_columns)
+        found = self.conn.execute(trusted(f"select exists (select 1 from {self.scope} where {test})")).fetchone()
+        return bool(found and found[0])
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    return {pa.string(): "text", pa.date32(): "date"}[kind]
