@@ -1,0 +1,44 @@
+"""``python -m pas_lib.sandbox``: serve the sandbox until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pas_lib.errors import PasError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the arguments, bind the port, load the world, serve; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pas_lib.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8765, help="port on 127.0.0.1 (0 takes a free one)")
+    parser.add_argument(
+        "--home", type=Path, required=True, help="directory for the world, the clock and the broker's account"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="seed of the world")
+    parser.add_argument("--size", choices=("full", "small"), default="full", help="small is for tests")
+    asked = parser.parse_args(arguments)
+
+    from pas_lib.sandbox.clock import SandboxTime
+    from pas_lib.sandbox.server import HOST, build_app, listen, make_server
+    from pas_lib.sandbox.world import load_world
+
+    try:
+        sock = listen(asked.port)
+        asked.home.mkdir(parents=True, exist_ok=True)
+        world = load_world(asked.home, asked.seed, asked.size)
+        app = build_app(world, SandboxTime(world.start_time, asked.home), asked.home / "broker")
+    except PasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: the sandbox cannot use {asked.home}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    print(f"sandbox ready on http://{HOST}:{sock.getsockname()[1]} (seed {asked.seed})", flush=True)
+    make_server(app).run(sockets=[sock])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
