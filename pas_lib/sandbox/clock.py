@@ -70,7 +70,7 @@ class SandboxTime:
     def advance(self, to: str) -> datetime:
         """Move to the next ``open``, ``close`` or ``evening`` (20:00 New York of a session), or to an ISO time.
 
-        ``open`` is the first opening after now, ``close`` and ``evening`` the first after now. A time without zone is New York's.
+        Each is the first of its kind after now. A time without zone is New York's.
         """
         now = self._now
         if to in ("open", "close", "evening"):

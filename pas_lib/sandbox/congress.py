@@ -193,7 +193,7 @@ def _but(trade: Trade, **changes: Any) -> Trade:
 
 
 def trades_to_json(trades: tuple[Trade, ...]) -> list[dict[str, Any]]:
-    """A JSON-ready form."""
+    """Return a JSON-ready form."""
     return [asdict(trade) for trade in trades]
 
 

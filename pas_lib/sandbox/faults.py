@@ -1,8 +1,8 @@
 """Faults that can be switched on per site, and the counters of what was asked; an ASGI layer around all sites.
 
-Kinds: ``429`` (with Retry-After), ``500``, ``timeout``, ``truncated`` (half a body that looks complete), ``disconnect`` (the
-connection ends inside the body), ``columns`` (names of fields changed), ``challenge`` (an HTML page with status 200), ``empty`` (a
-well-formed answer without rows), ``blank`` (no bytes at all).
+Kinds: ``429`` (with Retry-After), ``500``, ``timeout``, ``truncated`` (half a body that looks complete), ``disconnect``
+(the connection ends inside the body), ``columns`` (names of fields changed), ``challenge`` (an HTML page with status
+200), ``empty`` (a well-formed answer without rows), ``blank`` (no bytes at all).
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ ALIASES: Final = {
 }
 
 CHALLENGE: Final = b"""<!DOCTYPE html><html lang="en-US"><head><title>Just a moment...</title>
-<meta http-equiv="Content-Type" content="text/html; charset=UTF-8"><meta name="robots" content="noindex,nofollow"></head>
-<body class="no-js"><div class="main-wrapper" role="main"><div class="main-content"><h1 class="zone-name-title h1">Just a moment...</h1>
-<p>Verifying you are human. This may take a few seconds.</p><noscript>Enable JavaScript and cookies to continue</noscript>
-</div></div><script>(function(){window._cf_chl_opt={cvId:'3',cType:'managed'};}());</script></body></html>
+<meta charset="UTF-8"><meta name="robots" content="noindex,nofollow"></head>
+<body class="no-js"><div class="main-wrapper" role="main"><div class="main-content">
+<h1 class="zone-name-title h1">Just a moment...</h1><p>Verifying you are human. This may take a few seconds.</p>
+<noscript>Enable JavaScript and cookies to continue</noscript></div></div>
+<script>(function(){window._cf_chl_opt={cvId:'3',cType:'managed'};}());</script></body></html>
 """
 
 # What a changed layout looks like, per site: the bytes that are replaced
@@ -190,6 +191,7 @@ class FaultLayer:
         self.faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, spoiled or not."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -212,7 +214,8 @@ class FaultLayer:
             await self._spoil(fault, site, scope, receive, counted)
 
     async def _spoil(self, fault: Fault, site: str, scope: Scope, receive: Receive, send: Send) -> None:
-        status, headers, body = 200, [], b""
+        status, body = 200, b""
+        headers: list[tuple[bytes, bytes]] = []
         if fault.after or fault.kind in ("truncated", "disconnect", "columns"):
             status, headers, body = await self._answer(scope, receive)
         kind = fault.kind

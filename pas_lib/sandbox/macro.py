@@ -1,7 +1,7 @@
 """Macro series with publication dates and true vintages.
 
-A series is a list of rows (observation date, first and last day on which the value was the current one, value as text). Unrevised
-series have one row per observation; revised ones have one per vintage in which the value changed.
+A series is a list of rows: observation date, first and last day on which the value was the current one, value as text.
+Unrevised series have one row per observation; revised ones have one per vintage in which the value changed.
 """
 
 from __future__ import annotations
@@ -193,12 +193,14 @@ def _series(name: str, rows: list[Row]) -> Series:
     for day in sorted(by_date):
         versions: list[tuple[int, str]] = []
         for start, value in sorted(by_date[day]):
+            if versions and versions[-1][0] == start:
+                versions.pop()  # two releases on one day: the later one counts
             if not versions or versions[-1][1] != value:
                 versions.append((start, value))
         for i, (start, value) in enumerate(versions):
             kept.append((day, start, versions[i + 1][0] - 1 if i + 1 < len(versions) else FOREVER, value))
-    columns = list(zip(*kept, strict=True))
-    return Series(name, *(np.array(c, dtype=np.int64) for c in columns[:3]), np.array(columns[3], dtype="U12"))
+    days, starts, ends = (np.array([row[i] for row in kept], dtype=np.int64) for i in range(3))
+    return Series(name, days, starts, ends, np.array([row[3] for row in kept], dtype="U12"))
 
 
 def _next_business(day: date, holidays: set[date], steps: int = 1) -> date:
@@ -291,7 +293,7 @@ def build_series(seed: int, grid: SessionGrid, vix: NDArray[np.float64]) -> dict
     result["CPIAUCSL"] = _revised_each_year(
         "CPIAUCSL",
         firsts,
-        248.0 * np.cumprod(1 + pull(0.0020, 0.0004, 3, 120)),
+        _grow(248.0, pull(0.0020, 0.0004, 3, 120)),
         0.00025,
         2,
         rng,
@@ -307,7 +309,7 @@ def build_series(seed: int, grid: SessionGrid, vix: NDArray[np.float64]) -> dict
         lambda d: workday(nth_weekday(_month(d, 1).year, _month(d, 1).month, 4, 1)),
     )
 
-    path = 101.0 * np.cumprod(1 + pull(0.0009, 0.0022, 1, 120))
+    path = _grow(101.0, pull(0.0009, 0.0022, 1, 120))
     rows = []
     for f, v in zip(firsts, path, strict=True):
         for late in range(6):  # five monthly revisions, each smaller
@@ -322,7 +324,7 @@ def build_series(seed: int, grid: SessionGrid, vix: NDArray[np.float64]) -> dict
     result["INDPRO"] = _series("INDPRO", rows)
 
     quarters = [f for f in firsts if f.month % 3 == 1]
-    gdp = 18400.0 * np.cumprod(1 + pull(0.0055, 0.0016, 2, len(quarters)))
+    gdp = _grow(18400.0, pull(0.0055, 0.0016, 2, len(quarters)))
     rows = []
     for q, v in zip(quarters, gdp, strict=True):
         end = _month(q, 3) - timedelta(days=1)
@@ -342,6 +344,10 @@ def build_series(seed: int, grid: SessionGrid, vix: NDArray[np.float64]) -> dict
     result["GDPC1"] = _series("GDPC1", rows)
     del grid
     return result
+
+
+def _grow(start: float, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(start * np.cumprod(1 + rates), dtype=np.float64)
 
 
 def _revised_each_year(

@@ -195,42 +195,13 @@ _FAMILY: Final = (
     "Stonebeck",
     "Tillerman",
 )
-_KNOWN: Final = frozenset(
-    [
-        "SPY",
-        "XLB",
-        "XLC",
-        "XLE",
-        "XLF",
-        "XLI",
-        "XLK",
-        "XLP",
-        "XLRE",
-        "XLU",
-        "XLV",
-        "XLY",
-        "UPRO",
-        "SOXL",
-        "SPXL",
-        "FAS",
-        "LABU",
-        "TQQQ",
-        "USD",
-        "CAD",
-        "GS",
-        "AAPL",
-        "MSFT",
-        "NVDA",
-        "TSLA",
-        "AMZN",
-        "GOOG",
-        "META",
-        "WALL",
-        "BALL",
-        "CALL",
-        "KEY",
-    ]
+_TAKEN_ELSEWHERE: Final = (
+    "SPY XLB XLC XLE XLF XLI XLK XLP XLRE XLU XLV XLY UPRO SOXL SPXL FAS LABU TQQQ "  # the strategies' funds
+    "USD CAD GS NULL "
+    "ALZN BRBR BRKR BRNS BRST BRWC CLBR CLNV CLST CNTA CRDL DRVN FNGR GLST HLTH HLVX INGN INGR LNBY LNTH "
+    "MRKR PLBY PLMR RDNT TDNT TRLM TRST TRVN VRDN XNCR "
 )
+_KNOWN: Final = frozenset(_TAKEN_ELSEWHERE.split())
 
 
 def coined_words(rng: Generator, count: int) -> list[str]:
@@ -241,10 +212,10 @@ def coined_words(rng: Generator, count: int) -> list[str]:
 
 
 def ticker_for(word: str, taken: set[str]) -> str:
-    """A free ticker of three to five letters made from `word`; it is added to `taken`."""
+    """Return a free ticker of three to five letters made from `word`; it is added to `taken`."""
     letters = "".join(c for c in word.upper() if c.isascii() and c.isalpha()) or "Q"
     tail = [c for c in letters[1:] if c not in "AEIOU"] + [c for c in letters[1:] if c in "AEIOU"] + list("XQZJKV")
-    for length in (2, 3):
+    for length in (3, 2, 4):
         for skip in range(len(tail) - length + 1):
             symbol = letters[0] + "".join(tail[skip : skip + length])
             if symbol not in taken and symbol not in _KNOWN:

@@ -1,8 +1,8 @@
 """Prices of the sandbox world: a factor model turned into unadjusted daily bars.
 
-A stock's daily total return is beta times the market's, plus its sector's, plus its own. Its own part carries a slow drift
-(half-life about 120 sessions, 17 % a year) that a momentum rule can find, and small drifts after page-view jumps and
-disclosed purchases. Funds are averages of their baskets; leveraged funds multiply the daily return of theirs.
+A stock's daily total return is beta times the market's, plus its sector's, plus its own. Its own part carries a slow
+drift (half-life about 120 sessions, 17 % a year) that a momentum rule can find, and small drifts after page-view jumps
+and disclosed purchases. Funds are averages of their baskets; leveraged funds multiply the daily return of theirs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ YEAR = 252.0
 class Market:
     """Bars of all listings; arrays are (listing, session), prices unadjusted, NaN where there is no bar.
 
-    `dividends` holds the cash amount per share at its ex-date (zero elsewhere), `factors` the product of all split ratios
-    from the first session up to and including each session.
+    `dividends` holds the cash amount per share at its ex-date (zero elsewhere), `factors` the product of all split
+    ratios from the first session up to and including each session.
     """
 
     open: Array
@@ -194,7 +194,7 @@ def _bars(
     total: Array,
     sector_of: NDArray[np.int64],
 ) -> Market:
-    rows, count = close.shape
+    count = close.shape[1]
     size = np.maximum(np.abs(total).std(axis=1), 0.002)[:, None]
     previous = np.empty_like(close)
     previous[:, 0] = close[:, 0]
@@ -227,10 +227,10 @@ def _bars(
         for mask, many in ((halted, 30), (missing, 40)):
             for row, at in zip(rng.integers(30, n, many), rng.integers(5, count, many), strict=True):
                 mask[int(row), int(at)] = True
-        day = grid.index_of(date(2026, 2, 2))
-        if day is not None:
-            halted[:, day] = False
-            missing[:, day] = False
+        first_fill = grid.index_of(date(2026, 2, 2))
+        if first_fill is not None:
+            halted[:, first_fill] = False
+            missing[:, first_fill] = False
     silent = halted | ~listed
     for values in (opens, highs, lows, closes, volume):
         values[silent] = np.nan

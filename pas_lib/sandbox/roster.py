@@ -96,6 +96,7 @@ DELISTINGS: Final = (
 )
 # (slot, first session of trading)
 LATE_LISTINGS: Final = (("S0", date(2025, 3, 10)), ("L4", date(2025, 10, 29)), ("E10", date(2026, 3, 16)))
+SYMBOLS: Final = {"L23": "NULL"}  # a symbol that careless readers take for a missing value
 REUSED: Final = ("E1", "S0")  # the symbol of the first is given to the second
 # (index, effective date, removed slot, added slot, reason)
 CHANGES: Final = (
@@ -183,18 +184,18 @@ class Listing:
     former_title: str = ""
 
     def symbol_on(self, day: date) -> str:
-        """The listing's symbol on `day` (the nearest spell when none covers it)."""
+        """Return the listing's symbol on `day` (the nearest spell when none covers it)."""
         for spell in self.spells:
             if spell.covers(day):
                 return spell.symbol
         return self.spells[0].symbol if self.spells[0].start and day < self.spells[0].start else self.spells[-1].symbol
 
     def name_on(self, day: date) -> str:
-        """The company's name on `day`."""
+        """Return the company's name on `day`."""
         return self.former_name if self.former_name and self.spells[0].covers(day) else self.name
 
     def title_on(self, day: date) -> str:
-        """The title of the company's Wikipedia article on `day`."""
+        """Return the title of the company's Wikipedia article on `day`."""
         return self.former_title if self.former_title and self.spells[0].covers(day) else self.wiki_title
 
 
@@ -225,7 +226,7 @@ class Roster:
         return tuple(item for item in self.listings if item.slot == slot)
 
     def members(self, index: str, day: date) -> tuple[Listing, ...]:
-        """Listings of an index on `day`: before-open of an effective date counts as that day."""
+        """Return the listings of an index on `day`: before-open of an effective date counts as that day."""
         slots = set(self.founders[index])
         for change in self.changes:
             if change.index == index and change.effective <= day:
@@ -284,7 +285,7 @@ def build_roster(seed: int, sizes: tuple[int, int, int]) -> Roster:
         price = float(np.clip(np.exp(rng.normal({"L": 4.7, "M": 4.1, "S": 3.1, "E": 4.0}[tier], 0.6)), 3.0, 900.0))
         if slot == "S1" or slot == "S4":
             price = 2.6  # cheap before its reverse split
-        symbol = symbols[REUSED[0]] if slot == REUSED[1] and REUSED[0] in symbols else ticker_for(words[i], taken)
+        symbol = SYMBOLS.get(slot) or ticker_for(words[i], taken)
         symbols[slot] = symbol
         nyse = bool(rng.random() < 0.55)
         pays = bool(rng.random() < {"L": 0.6, "M": 0.4, "S": 0.2, "E": 0.4}[tier])
@@ -317,7 +318,7 @@ def build_roster(seed: int, sizes: tuple[int, int, int]) -> Roster:
             added=None if i % 61 == 60 else added,
         )
         for suffix, label in CLASSES.get(slot, (("", ""),)):
-            spells = (SymbolSpell(symbol + suffix, listed.get(slot), None),)
+            spells: tuple[SymbolSpell, ...] = (SymbolSpell(symbol + suffix, listed.get(slot), None),)
             item = replace(base, row=len(listings), label=label)
             if slot in renames:
                 day, whole, word = renames[slot]
@@ -398,7 +399,7 @@ def _founders(index: str, tier: str, slots: list[str], changes: tuple[IndexChang
 
 
 def roster_to_json(roster: Roster) -> dict[str, Any]:
-    """A JSON-ready form; dates become ISO strings."""
+    """Return a JSON-ready form; dates become ISO strings."""
     return asdict(roster)
 
 

@@ -142,7 +142,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     broker = _broker(world, clock, state_dir)
     if broker is not None:
         routes.append(Mount("/alpaca", app=broker))
-    return FaultLayer(Starlette(routes=routes), faults)  # type: ignore[arg-type]
+    return FaultLayer(Starlette(routes=routes), faults)
 
 
 def _broker(world: World, clock: SandboxTime, state_dir: Path) -> Any:

@@ -67,6 +67,6 @@ def load_grid(start: date, end: date) -> SessionGrid:
 
 
 def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
-    """The `nth` (1-based) `weekday` (Monday is 0) of a month."""
+    """Return the `nth` (1-based) `weekday` (Monday is 0) of a month."""
     first = date(year, month, 1)
     return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))

@@ -12,7 +12,7 @@ MACRO_END = date(2027, 12, 31)
 
 
 def vix_path(seed: int) -> NDArray[np.float64]:
-    """Volatility index for every calendar day from `MACRO_START` to `MACRO_END`: a calm, mean-reverting path around 16."""
+    """Return the volatility index of every calendar day from `MACRO_START` to `MACRO_END`: calm, reverting to 16."""
     rng = np.random.default_rng([seed, 3])
     days = MACRO_END.toordinal() - MACRO_START.toordinal() + 1
     level = 0.0

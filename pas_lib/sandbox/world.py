@@ -5,6 +5,7 @@ Prices are kept UNADJUSTED, as they were traded. What a site shows of them at a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, fields
@@ -35,7 +36,6 @@ from pas_lib.sandbox.sessions import SessionGrid, load_grid
 from pas_lib.sandbox.vol import MACRO_START, vix_path
 from pas_lib.sandbox.wiki import Views, build_views
 
-VERSION: Final = 1
 SIZES: Final = {"full": (300, 100, 100), "small": (24, 8, 8)}
 SPANS: Final = {
     "full": (CALENDAR_START, date(2027, 12, 31), date(2024, 6, 1)),
@@ -71,7 +71,7 @@ class CorporateAction:
     ratio : float
         New shares per old share (splits), else 1.
     amount : float
-        Cash per share in USD, unadjusted at the ex-date (dividends, gains; price paid per share at a delisting), else 0.
+        Cash per share in USD, unadjusted at the ex-date (dividends, gains, price paid at a delisting), else 0.
     new_symbol : str
         The symbol after a rename, else empty.
     numerator, denominator : int
@@ -140,7 +140,7 @@ class World:
         return table
 
     def listing(self, symbol: str, day: date) -> Listing | None:
-        """The listing that carries `symbol` on `day`, or None. Class symbols are written with a dot."""
+        """Return the listing that carries `symbol` on `day`, or None. Class symbols are written with a dot."""
         for start, end, item in self._spells.get(symbol, ()):
             if start <= day <= end:
                 return item
@@ -153,7 +153,7 @@ class World:
     # ---- bars ----------------------------------------------------------------------------------------------------
 
     def bar(self, symbol: str, session: date) -> Bar | None:
-        """The bar of `symbol` on `session`; None without one (no session, not listed, halted all day)."""
+        """Return the bar of `symbol` on `session`; None without one (no session, not listed, halted all day)."""
         item, at = self.listing(symbol, session), self.grid.index_of(session)
         if item is None or at is None or np.isnan(self.market.close[item.row, at]):
             return None
@@ -169,7 +169,7 @@ class World:
         )
 
     def previous_bar(self, symbol: str, session: date) -> Bar | None:
-        """The last bar of the listing before `session` (under its symbol of `session`), unadjusted; None without one."""
+        """Return the last bar before `session`, unadjusted, under the symbol of `session`; None without one."""
         item = self.listing(symbol, session)
         if item is None:
             return None
@@ -189,12 +189,12 @@ class World:
         )
 
     def is_halted(self, symbol: str, session: date) -> bool:
-        """True when the symbol is listed but does not trade in `session`."""
+        """Tell whether the symbol is listed but does not trade in `session`."""
         item, at = self.listing(symbol, session), self.grid.index_of(session)
         return item is not None and at is not None and bool(self.market.halted[item.row, at])
 
     def tradable(self, symbol: str, session: date) -> bool:
-        """True when orders for the symbol can be filled in `session`."""
+        """Tell whether orders for the symbol can be filled in `session`."""
         return self.bar(symbol, session) is not None
 
     # ---- events --------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class World:
         return sorted(found, key=lambda a: (a.ex_date, a.kind))
 
     def assets(self, day: date | None = None) -> list[Asset]:
-        """The lines a broker knows on `day` (default: the first decision session), delisted ones as inactive."""
+        """Return the lines a broker knows on `day` (default: the first decision session), delisted ones as inactive."""
         day = day or FIRST_DECISION
         found = []
         for item in self.roster.listings:
@@ -349,7 +349,11 @@ def generate(seed: int = 7, size: str = "full") -> World:
 
 
 def _cache_file(home: Path, seed: int, size: str) -> Path:
-    return home / "world" / f"{size}-seed{seed}-v{VERSION}.npz"
+    """Return the file of a world; its name tells the generator's version, which is the digest of its code."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name in ("congress", "macro", "names", "prices", "roster", "sessions", "vol", "wiki", "world"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return home / "world" / f"{size}-seed{seed}-{digest.hexdigest()}.npz"
 
 
 def _save(world: World, path: Path) -> None:
@@ -370,6 +374,8 @@ def _save(world: World, path: Path) -> None:
     arrays["views"] = world.views.views
     arrays |= series_to_arrays(world.series)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(path.name.rsplit("-", 1)[0] + "-*.npz"):
+        old.unlink(missing_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     with draft.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
@@ -396,7 +402,7 @@ def _load(seed: int, size: str, path: Path) -> World:
 
 
 def load_world(home: Path | None, seed: int = 7, size: str = "full") -> World:
-    """The world of `seed`, from `home` when it was made before (a damaged file is made again), else generated and kept."""
+    """Return the world of `seed`: from `home` when it was kept there (unless damaged), else generated and kept."""
     if home is None:
         return generate(seed, size)
     path = _cache_file(home, seed, size)

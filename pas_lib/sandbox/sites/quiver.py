@@ -1,5 +1,7 @@
 """QuiverQuant: the paid JSON API and the public pages of congress trading."""
 
+# ruff: noqa: E501 - lines of markup and of recorded oddities are kept whole
+
 from __future__ import annotations
 
 import html
@@ -46,7 +48,7 @@ class Disclosures:
         return self._seen[1]
 
     def changes(self, trade: Trade) -> tuple[float | None, float | None, float | None]:
-        """Return price change, SPY's, and excess, in percent since the trade: computed after the fact, as the site does."""
+        """Return price change, SPY's, and excess, in percent since the trade, with today's prices, as the site does."""
         world = self.context.world
         last = world.bars_at(self.context.now) - 1
         at = world.grid.first_at_or_after(trade.traded)

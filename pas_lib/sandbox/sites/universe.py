@@ -1,5 +1,7 @@
 """Index constituents: two Wikipedia pages and the holdings file of a fund."""
 
+# ruff: noqa: E501 - lines of markup and of recorded oddities are kept whole
+
 from __future__ import annotations
 
 import html

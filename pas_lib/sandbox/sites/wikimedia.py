@@ -118,7 +118,13 @@ def _split(user: NDArray[np.int64], access: str, agent: str) -> NDArray[np.int64
     automated, spider = user * 9 // 100, user * 21 // 100
     total = {"user": user, "automated": automated, "spider": spider, "all-agents": user + automated + spider}[agent]
     desktop, web = total * 38 // 100, total * 57 // 100
-    return {"all-access": total, "desktop": desktop, "mobile-web": web, "mobile-app": total - desktop - web}[access]
+    parts: dict[str, NDArray[np.int64]] = {
+        "all-access": total,
+        "desktop": desktop,
+        "mobile-web": web,
+        "mobile-app": total - desktop - web,
+    }
+    return parts[access]
 
 
 def _day(text: str) -> date:

@@ -155,7 +155,7 @@ class YahooChart:
             columns = [np.append(c, c[-1]) for c in columns]
             volumes, adjclose = [*volumes, volumes[-1]], np.append(adjclose, adjclose[-1])
         result: dict[str, Any] = {"meta": meta, "timestamp": stamps}
-        events = self._events(listing, kinds, first, last, scale, ratio, dividends, gains, today)
+        events = self._events(listing, kinds, first, last, scale, dividends, gains, today)
         if events:
             result["events"] = events
         result["indicators"] = {
@@ -176,7 +176,7 @@ class YahooChart:
             if known.size:
                 factor[int(t)] = 1.0 - cash[t] * scale[t] / known[-1]
         later = np.append(np.cumprod(factor[::-1])[::-1][1:], 1.0)
-        return (close * later).astype(np.float32).astype(np.float64)
+        return np.asarray((close * later).astype(np.float32), dtype=np.float64)
 
     def _events(
         self,
@@ -185,7 +185,6 @@ class YahooChart:
         first: int,
         last: int,
         scale: Array,
-        ratio: float,
         dividends: Array,
         gains: Array,
         today: date,
