@@ -153,13 +153,11 @@ class IngestOperator(StepOperator):
         """Fetch, land, validate and load; a dataset that is not due is skipped."""
         del context
         from pas_lib.ingest import ingest
+        from pas_lib.stack.due import is_due
 
-        result = ingest(
-            self.dataset, session=session, settings=here.settings, clock=here.clock, warehouse=here.warehouse
-        )
-        if getattr(result, "status", None) == "skipped":
-            raise AirflowSkipException(f"{self.dataset}: {getattr(result, 'note', '') or 'not due'}")
-        return result
+        if not is_due(self.dataset, session, here.warehouse):
+            raise AirflowSkipException(f"{self.dataset} is not due in session {session}")
+        return ingest(self.dataset, session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
 
 
 class GateOperator(StepOperator):
@@ -219,10 +217,18 @@ class DbtBuildOperator(StepOperator):
 
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Build all models and run their tests."""
-        from pas_lib import dbt
+        from pas_lib.dbt import Dbt
 
+        dbt = Dbt.from_settings(here.settings)
         attempt = getattr(context.get("ti"), "try_number", 1) or 1
-        return dbt.build(here.settings, session, retry=attempt > 1)
+        if attempt > 1:
+            done = dbt.retry(session)
+        else:
+            # A retry goes by the results of the last build: they must be those of this run, or none.
+            (dbt.target_path("transform") / "run_results.json").unlink(missing_ok=True)
+            done = dbt.build(session)
+        counts = {status: done.count(status) for status in sorted(set(done.statuses.values()))}
+        return {"seconds": round(done.seconds, 1), "nodes": counts}
 
 
 class DecideOperator(StepOperator):
@@ -230,10 +236,9 @@ class DecideOperator(StepOperator):
 
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Decide; a session already decided keeps its decision."""
-        del context
         from pas_lib.pipeline import decide
 
-        return decide(session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+        return decide(session, here.settings, here.clock, here.warehouse, run_id=str(context.get("run_id", "airflow")))
 
 
 class ExecuteOperator(StepOperator):
@@ -244,7 +249,7 @@ class ExecuteOperator(StepOperator):
         del context
         from pas_lib.execution import execute
 
-        return execute(session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+        return execute(session, here.settings, here.clock, here.warehouse)
 
 
 class EvaluateOperator(StepOperator):
@@ -255,4 +260,4 @@ class EvaluateOperator(StepOperator):
         del context
         from pas_lib.pipeline import evaluate
 
-        return evaluate(session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+        return evaluate(session, here.settings, here.clock, here.warehouse)

@@ -180,14 +180,14 @@ class DirectEngine:
 
     def evening(self, session: date, finished: Finished) -> None:
         """Collect, transform, decide."""
-        from pas_lib import dbt
+        from pas_lib.dbt import Dbt
         from pas_lib.pipeline import decide
 
         with self._step("collect"):
             self.results["collect"] = self._collect(session)
         finished("collect")
         with self._step("transform"):
-            self.results["transform"] = dbt.build(self._settings, session)
+            self.results["transform"] = Dbt.from_settings(self._settings).build(session)
         finished("transform")
         with self._step("decide"):
             self.results["decide"] = decide(
@@ -215,6 +215,7 @@ class DirectEngine:
         """Collect every dataset; one that is not critical may fail, as under Airflow."""
         from pas_lib.datasets import catalogue, leaders
         from pas_lib.ingest import ingest
+        from pas_lib.stack.due import is_due
 
         critical = {entry.leader or entry.name for entry in catalogue().values() if entry.critical}
         # The universe says what the others ask for.
@@ -222,6 +223,8 @@ class DirectEngine:
         results: dict[str, Any] = {}
         for number, name in enumerate(names):
             self._progress.detail(f"{number} of {len(names)} datasets, {name}")
+            if not is_due(name, session, self._warehouse):
+                continue
             try:
                 results[name] = ingest(
                     name, session=session, settings=self._settings, clock=self._clock, warehouse=self._warehouse
