@@ -60,6 +60,7 @@ DATASET = Dataset(
     cadence="weekly",
     tolerance=timedelta(days=15),
     sources=("wikipedia", "ishares", "package"),
+    parse_only=("universe_csv",),
     all_sources=True,
     critical=True,
     followers=("securities",),

@@ -118,7 +118,7 @@ def _member(row: list[str], at: dict[str, int]) -> members.Member | None:
         name=row[at["name"]].strip(),
         sector=_sector(row[at["sector"]]),
         exchange=_EXCHANGES.get(exchange, exchange.title()),
-        weight=_number(row[at["weight"]]) / 100.0,
+        weight=round(_number(row[at["weight"]]) / 100.0, 10),
     )
 
 

@@ -134,7 +134,8 @@ class YahooChart:
         zone = ZoneInfo(meta["exchangeTimezoneName"])
         stamps = result.get("timestamp")
         if not stamps:
-            return [Batch(dataset, note=f"no bars for {symbol}")]
+            none = [Batch(dataset, note=f"no bars for {symbol}")]
+            return [*none, Batch("corporate_actions")] if dataset == "prices" else none
         if meta.get("dataGranularity", "1d") != "1d":
             raise payload.error(f"{meta['dataGranularity']!r} bars came, daily ones were expected", field_name="meta")
         quotes = result.get("indicators", {}).get("quote") or [{}]

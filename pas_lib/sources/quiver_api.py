@@ -1,0 +1,175 @@
+"""QuiverQuant's JSON API: trades of members of Congress.
+
+Returns computed after the fact (``ExcessReturn``, ``PriceChange``, ``SPYChange``) are look-ahead and never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pas_lib.sources import congress
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt, looks_like_html
+
+if TYPE_CHECKING:
+    from pas_lib.settings import Settings
+
+_SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the loopback stand-in accepts
+_PAGE = 5000
+
+#: The names of one field over the API's versions and years.
+_FIELDS = {
+    "politician": ("Representative", "Senator", "Name"),
+    "symbol": ("Ticker",),
+    "transaction_date": ("TransactionDate", "Traded", "Date"),
+    "report_date": ("ReportDate", "Filed"),
+}
+_V2_ONLY = "Trade_Size_USD"
+
+
+def _token(settings: Settings) -> str:
+    if settings.sources == "sandbox":
+        return _SANDBOX_TOKEN
+    return settings.quiver_api_key.get_secret_value() if settings.quiver_api_key else ""
+
+
+class QuiverApi:
+    """``/beta/bulk/congresstrading`` and ``/beta/live/congresstrading``."""
+
+    name = "quiver_api"
+    site = "quiver-api"
+    host = "https://api.quiverquant.com"
+    profiles = frozenset({"sandbox", "subscribed"})
+    key_setting = "quiver_api_key"
+    accepts: frozenset[int] = frozenset()
+
+    def requests(self, ask: Ask) -> Iterable[Request]:
+        """Yield the bulk question when everything is to be compared, else the one for the newest disclosures."""
+        base = f"{base_url(self, ask.settings)}/beta"
+        headers = {"Authorization": f"Bearer {_token(ask.settings)}", "Accept": "application/json"}
+        if ask.full:
+            yield Request(
+                self.name,
+                ask.dataset,
+                "bulk",
+                f"{base}/bulk/congresstrading",
+                params={"version": "V1", "page": "1", "page_size": str(_PAGE)},
+                headers=headers,
+                context={"kind": "bulk"},
+            )
+        else:
+            yield Request(
+                self.name,
+                ask.dataset,
+                "live",
+                f"{base}/live/congresstrading",
+                headers=headers,
+                context={"kind": "live"},
+            )
+
+    def follow(self, request: Request, payload: Payload) -> Request | None:
+        """Return the next page of the bulk answer until one comes that is not full."""
+        if "page" not in request.params or len(self._rows(payload)) < _PAGE:
+            return None
+        return request.with_params(page=str(int(request.params["page"]) + 1))
+
+    def recognises(self, body: bytes) -> bool:
+        """Return whether a body is an array of trades, one quoted row, or one of the API's refusals."""
+        head = body[:3000].lstrip()
+        if head.startswith(b'{"detail"') or b'"401_missing"' in head or head.startswith(b'"Upgrade'):
+            return True
+        return head.startswith((b"[", b"{")) and b'"Ticker"' in head or head.strip() == b"[]"
+
+    def check(self, payload: Payload) -> None:
+        """Refuse whatever is not an array."""
+        self._rows(payload)
+
+    def _rows(self, payload: Payload) -> list[dict[str, Any]]:
+        if looks_like_html(payload.body):
+            raise payload.error("an HTML page came instead of JSON")
+        try:
+            document = orjson.loads(payload.body)
+        except orjson.JSONDecodeError:
+            said = excerpt(payload.body)
+            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        if isinstance(document, str):
+            raise payload.error(document)
+        if isinstance(document, dict):
+            if isinstance(document.get("detail"), str):
+                raise payload.error(document["detail"])
+            if "Ticker" in document:
+                document = [document]
+            else:
+                # A collection of quoted rows: objects and arrays of objects, under names.
+                rows: list[Any] = []
+                for value in document.values():
+                    rows.extend(value if isinstance(value, list) else [value])
+                document = rows
+        if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+            details = [row.get("detail") for row in document if isinstance(row, dict)] if document else []
+            raise payload.error(str(next((d for d in details if d), "not an array of objects")))
+        return document
+
+    def parse(self, payload: Payload) -> list[Batch]:
+        """Return one record per disclosed trade of an asset with a symbol."""
+        rows = self._rows(payload)
+        trades = [row for row in rows if _is_trade(row)]
+        if rows and not trades:
+            if "detail" in rows[0]:
+                raise payload.error(str(rows[0]["detail"]))
+            missing = next(name for name, spellings in _FIELDS.items() if not any(s in rows[0] for s in spellings))
+            raise payload.error(f"column {missing!r} not found among {', '.join(rows[0])}")
+        if not trades and payload.context.get("page", "1") == "1" and payload.context:
+            raise payload.error("no trades at all")
+        records: list[dict[str, Any]] = []
+        rejects: list[Reject] = []
+        for row in trades:
+            try:
+                record = _record(row)
+            except (ValueError, TypeError) as error:
+                rejects.append(Reject(row, str(error)))
+                continue
+            if record is not None:
+                records.append(record)
+        congress.number_equal(records)
+        return [Batch("politician_trades", records=records, rejects=rejects)]
+
+
+def _is_trade(row: dict[str, Any]) -> bool:
+    return all(any(spelling in row for spelling in spellings) for spellings in _FIELDS.values()) and (
+        "Transaction" in row or _V2_ONLY in row
+    )
+
+
+def _get(row: dict[str, Any], name: str) -> Any:
+    return next((row[spelling] for spelling in _FIELDS[name] if spelling in row), None)
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any] | None:
+    symbol = congress.read_symbol(_get(row, "symbol"))
+    if symbol is None:
+        return None
+    amount_range, low, high = congress.read_amount(row.get("Range"), row.get("Amount", row.get(_V2_ONLY)))
+    traded = congress.read_day(_get(row, "transaction_date"))
+    return {
+        "event_date": traded,
+        "politician": " ".join(str(_get(row, "politician")).split()),
+        "bioguide_id": row.get("BioGuideID"),
+        "chamber": congress.read_chamber(row.get("House", row.get("Chamber"))),
+        "party": congress.text_or_none(row.get("Party")),
+        "symbol": symbol,
+        "asset_type": congress.text_or_none(row.get("TickerType")),
+        "transaction": congress.read_transaction(row["Transaction"]) if "Transaction" in row else None,
+        "amount_range": amount_range,
+        "amount_low": low,
+        "amount_high": high,
+        "transaction_date": traded,
+        "report_date": congress.read_day(_get(row, "report_date")),
+        "owner": "",
+        "description": congress.text_or_none(row.get("Description")) or congress.text_or_none(row.get("Comments")),
+    }
+
+
+SOURCE = QuiverApi()
