@@ -296,7 +296,7 @@ class Book:
         return [] if self._assets is None else list(self._assets[1].values())
 
     def today(self) -> date:
-        """The date in New York."""
+        """Return the date in New York."""
         return self.clock.now().astimezone(NY).date()
 
     def is_open(self, at: datetime | None = None) -> bool:
@@ -306,7 +306,7 @@ class Book:
         return calendar.is_session(day) and calendar.session_open(day) <= at < calendar.session_close(day)
 
     def trading_session(self, at: datetime | None = None) -> date:
-        """The session in which an order sent now trades: this one until its close, else the next."""
+        """Return the session in which an order sent now trades: this one until its close, else the next."""
         at = at or self.clock.now()
         day = at.astimezone(NY).date()
         if calendar.is_session(day) and at < calendar.session_close(day):
@@ -663,10 +663,15 @@ class Book:
         with self._transaction():
             self._finish(found[0], "canceled", self.clock.now())
 
+    def _moment(self) -> datetime:
+        """Now, and later than whatever happened before: the clock may stand still."""
+        count = int(self._db.execute("select count(*) from activities").fetchone()[0])
+        return self.clock.now() + timedelta(microseconds=count + 1)
+
     def trade_by_hand(self, symbol: str, side: str, qty: Decimal, *, silent: bool = False) -> None:
         """Trade as a person would outside the system; ``silent`` leaves no activity behind (a broker's mistake)."""
         price = self.price(symbol)[0]
-        now = self.clock.now()
+        now = self._moment()
         with self._transaction():
             self._book_fill(symbol, side, qty, price)
             if not silent:
@@ -682,7 +687,7 @@ class Book:
         """Deposit (positive) or withdraw cash."""
         with self._transaction():
             self._move_cash(amount)
-            now = self.clock.now()
+            now = self._moment()
             self._act("CSD" if amount > 0 else "CSW", now, {
                 "date": now.astimezone(NY).date().isoformat(), "created_at": stamp(now), "net_amount": shown(amount),
                 "status": "executed", "currency": "USD",

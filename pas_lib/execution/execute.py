@@ -1,0 +1,543 @@
+"""Carry out the intents of a session: at the open, once, whatever happens in between.
+
+Order of things: bring the books up to date · cancel what is stale · funding and crossings · sells · wait · buys from the cash
+that is there · wait · fills from the activity feed · reconciliation. Every order is stored before it is sent and its id looked
+up before it is sent again, so a process that dies anywhere can simply be started again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from pas_lib.clock import Clock, session_close, session_open
+from pas_lib.errors import BrokerError, GuardError, OrderError
+from pas_lib.execution import guards, ledger, store, sync
+from pas_lib.execution.approvals import check_live
+from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected, OutcomeUnknown, state_of
+from pas_lib.execution.ids import client_order_id
+from pas_lib.execution.intents import connect
+from pas_lib.execution.plan import split_pro_rata
+from pas_lib.execution.state import current_state, lower_state
+from pas_lib.execution.steps import Steps
+from pas_lib.execution.types import (
+    EXTERNAL_BOOK,
+    NANO,
+    ZERO,
+    Account,
+    AssetRule,
+    CrossLeg,
+    ExecutionReport,
+    Reconciliation,
+    Refusal,
+    Side,
+    StoredIntent,
+    StoredOrder,
+    StoredPlan,
+    floor_to,
+    to_decimal,
+)
+
+if TYPE_CHECKING:
+    from pas_lib.settings import Settings
+    from pas_lib.warehouse import Warehouse
+
+_ONE = Decimal(1)
+#: Of the cash that is there, this much is spent at most: a market order's price is not known before its fill.
+_SPENDABLE = Decimal("0.995")
+
+
+@dataclass
+class _Run:
+    """What one call of ``execute`` knows and collects."""
+
+    settings: Settings
+    clock: Clock
+    warehouse: Warehouse
+    gateway: AlpacaGateway
+    steps: Steps
+    plan: StoredPlan
+    account: Account
+    warehouse_id: str
+    sent: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    opens: Mapping[str, Decimal] = field(default_factory=dict)
+    ratios: Mapping[str, Decimal] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    assets: Mapping[str, AssetRule] = field(default_factory=dict)
+
+    def refuse(self, intent: StoredIntent, symbol: str, qty: Decimal, code: str) -> None:
+        """Note that an intent, or a part of it, does not go out now."""
+        self.refusals.append(
+            Refusal(intent.portfolio_id, symbol, intent.side or "buy", qty, code, guards.REASONS[code])
+        )
+
+    def symbol_of(self, intent: StoredIntent) -> str:
+        """Return an intent's symbol as it is called today."""
+        return self.renames.get(intent.symbol, intent.symbol)
+
+    def ratio_of(self, intent: StoredIntent) -> Decimal:
+        """Return today's shares per share of the decision session."""
+        return self.ratios.get(intent.symbol, _ONE)
+
+    def unit_of(self, symbol: str) -> Decimal:
+        """Return the smallest part of a share that the broker trades."""
+        rule = self.assets.get(symbol)
+        return NANO if rule is None or rule.is_fractionable else _ONE
+
+
+def execute(
+    session: date,
+    settings: Settings,
+    clock: Clock,
+    warehouse: Warehouse,
+    *,
+    gateway: AlpacaGateway | None = None,
+    steps: Steps | None = None,
+) -> ExecutionReport:
+    """Carry out the stored intents of a decision session.
+
+    Parameters
+    ----------
+    session : date
+        The decision session D; orders go out in the session after it.
+    gateway : AlpacaGateway, optional
+        The broker; from the settings by default.
+    steps : Steps, optional
+        Named points, for tests.
+
+    Returns
+    -------
+    ExecutionReport
+        A second call sends nothing new. After the close of the execution session nothing is sent at all: the call brings in
+        what happened and the rest has expired.
+
+    Raises
+    ------
+    GuardError
+        If the session has not opened yet, broker, account or warehouse is not the right one, or a live plan is not approved.
+    OrderError
+        If nothing was planned for the session.
+    BrokerError
+        If the broker does not answer. Nothing is lost: call again.
+    """
+    broker = gateway or AlpacaGateway.from_settings(settings)
+    with store.only_one(warehouse):
+        account = connect(settings, clock, warehouse, broker)
+        with warehouse.connect() as conn:
+            plan = store.load_plan(conn, account.key, session)
+            warehouse_id, _ = store.identity(conn)
+        if plan is None:
+            raise OrderError(f"nothing is planned for session {session}", hint="run `pas decide` first")
+        run = _Run(settings, clock, warehouse, broker, steps or Steps(), plan, account, warehouse_id)
+        phase = guards.session_guard(plan.execution_session, clock.now())
+        if phase == "open":
+            check_live(settings, account.key, plan, warehouse, clock)
+        run.steps.reach("bound")
+        return _carry_out(run, phase)
+
+
+def _carry_out(run: _Run, phase: str) -> ExecutionReport:
+    gateway, key, warehouse, clock = run.gateway, run.account.key, run.warehouse, run.clock
+    run.problems += sync.refresh_orders(gateway, key, warehouse, clock, never_sent_is_over=True)
+    sync.pull_activities(gateway, key, warehouse, clock)
+    run.steps.reach("synced")
+    is_halted = current_state(warehouse)[0] == "HALTED"
+    _cancel_stale(run, everything=is_halted)
+    run.steps.reach("stale_canceled")
+    if phase == "open" and not is_halted:
+        # Books that do not agree with the broker are no ground to buy on.
+        sync.reconcile(gateway, key, warehouse, clock)
+        _learn_the_day(run)
+        _fund(run)
+        run.steps.reach("funded")
+        _cross(run)
+        run.steps.reach("crossed")
+        _send_side(run, "sell")
+        _send_side(run, "buy")
+    sync.pull_activities(gateway, key, warehouse, clock)
+    run.steps.reach("fills_applied")
+    result = sync.reconcile(gateway, key, warehouse, clock)
+    _snapshot(run)
+    run.steps.reach("reconciled")
+    return _report(run, result)
+
+
+def _report(run: _Run, result: Reconciliation) -> ExecutionReport:
+    key, session = run.account.key, run.plan.session
+    with run.warehouse.connect() as conn:
+        orders = tuple(store.orders(conn, key, session))
+        fills = store.count_trades(conn, key, session, "fill")
+        crosses = store.count_trades(conn, key, session, "cross")
+        if all(o.is_final for o in orders):
+            store.finish_plan(conn, key, session, run.clock.now())
+    state, reason = current_state(run.warehouse)
+    if state != "ACTIVE":
+        run.problems.append(f"trading state {state}: {reason}")
+    return ExecutionReport(
+        session=session, execution_session=run.plan.execution_session, key=key, state=state, orders=orders, sent=run.sent,
+        fills=fills, crosses=crosses, refusals=(*run.plan.refusals, *run.refusals), reconciliation=result,
+        problems=tuple(run.problems),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- preparation
+
+
+def _cancel_stale(run: _Run, *, everything: bool) -> None:
+    """Cancel our open orders of other sessions (or all of ours) and wait until they are confirmed final."""
+    key = run.account.key
+    with run.warehouse.connect() as conn:
+        ours = {o.client_order_id: o for o in store.unfinished_orders(conn, key)}
+    open_ones = [
+        (found, ours[found.client_order_id])
+        for found in run.gateway.open_orders()
+        if found.client_order_id in ours
+        and (everything or ours[found.client_order_id].session != run.plan.session)
+    ]
+    for found, _ in open_ones:
+        run.gateway.cancel(found.broker_order_id)
+    for found, order in open_ones:
+        for n in range(run.gateway.options.polls):
+            if n:
+                run.gateway.sleep(run.gateway.options.poll_pause)
+            now = run.gateway.order(found.broker_order_id)
+            if now is None:
+                break
+            sync.record(run.warehouse, run.clock, order, now)
+            if state_of(now.status) in {"filled", "canceled", "expired", "rejected"}:
+                break
+        else:
+            raise OrderError(
+                f"the cancellation of {order.client_order_id} is not confirmed", hint="run the execution again"
+            )
+
+
+def _learn_the_day(run: _Run) -> None:
+    """Read opens, splits and renames of the day, and what the broker trades."""
+    symbols = {i.symbol for i in run.plan.intents if i.kind != "funding"}
+    if not symbols:
+        return
+    session = run.plan.execution_session
+    run.ratios, run.renames = run.gateway.share_changes(symbols, session)
+    run.assets = run.gateway.assets()
+    wanted = {run.renames.get(s, s) for s in symbols}
+    for n in range(run.gateway.options.lookups):
+        if n:
+            run.gateway.sleep(run.gateway.options.poll_pause)
+        run.opens = run.gateway.opens(wanted, session)
+        if wanted <= set(run.opens):
+            break
+
+
+def _fund(run: _Run) -> None:
+    now = run.clock.now()
+    with run.warehouse.connect() as conn:
+        for intent in run.plan.intents:
+            if intent.kind == "funding":
+                ledger.post_funding(conn, run.account.key, intent, now)
+
+
+def _cross(run: _Run) -> None:
+    """Settle opposite wishes between books at the official open."""
+    by_symbol: dict[str, list[StoredIntent]] = defaultdict(list)
+    for intent in run.plan.intents:
+        if intent.kind == "cross":
+            by_symbol[intent.symbol].append(intent)
+    opened = session_open(run.plan.execution_session)
+    for intents in by_symbol.values():
+        symbol, ratio = run.symbol_of(intents[0]), run.ratio_of(intents[0])
+        price = run.opens.get(symbol)
+        code = guards.price_guard(price, _close(intents[0], ratio), to_decimal(run.settings.max_price_move))
+        if code or price is None:
+            for intent in intents:
+                run.refuse(intent, symbol, intent.qty, code)
+            continue
+        legs = _legs(intents, symbol, ratio)
+        with run.warehouse.connect() as conn:
+            held = store.holdings(conn, run.account.key)
+            short = [g for _, g in legs if g.side == "sell" and held.get((g.portfolio_id, symbol), ZERO) < g.qty]
+            if short and not store.has_txn(conn, run.account.key, f"cross-{run.plan.session:%Y%m%d}-{symbol}"):
+                for intent in intents:
+                    run.refuse(intent, symbol, intent.qty, "NOT_HELD")
+                continue
+            ledger.post_cross(
+                conn, run.account.key, legs, price, session=run.plan.session,
+                execution_session=run.plan.execution_session, occurred_at=opened, recorded_at=run.clock.now(),
+            )  # fmt: skip
+
+
+def _close(intent: StoredIntent, ratio: Decimal) -> Decimal:
+    return ((intent.decision_close or ZERO) / ratio).quantize(NANO)
+
+
+def _legs(intents: Sequence[StoredIntent], symbol: str, ratio: Decimal) -> list[tuple[str, CrossLeg]]:
+    """Return the legs in today's shares; both sides are scaled to the same total, exactly."""
+    legs: list[tuple[str, CrossLeg]] = []
+    for side in ("buy", "sell"):
+        ones = [i for i in intents if i.side == side]
+        total = floor_to(sum((i.qty for i in ones), ZERO) * ratio, NANO)
+        parts = split_pro_rata(total, {i.portfolio_id: i.qty for i in ones})
+        legs += [
+            (i.intent_id, CrossLeg(i.portfolio_id, symbol, i.side or "buy", parts[i.portfolio_id], _close(i, ratio)))
+            for i in ones
+        ]
+    return legs
+
+
+# ------------------------------------------------------------------------------------------------------ orders
+
+
+def _send_side(run: _Run, side: Side) -> None:
+    """Store the orders of one side, send them, wait for them."""
+    key = run.account.key
+    _store_orders(run, side)
+    run.steps.reach(f"{side}s_stored")
+    with run.warehouse.connect() as conn:
+        waiting = [o for o in store.orders(conn, key, run.plan.session) if o.side == side and not o.is_final]
+    for order in waiting:
+        if current_state(run.warehouse)[0] == "HALTED":
+            break
+        if order.state in ("planned", "submitting", "unknown"):
+            _send(run, order)
+    _wait(run, side)
+    sync.pull_activities(run.gateway, key, run.warehouse, run.clock)
+    run.steps.reach(f"{side}s_done")
+
+
+def _store_orders(run: _Run, side: Side) -> None:
+    """Turn intents without an order into orders, all in one transaction, so that a second run finds the same ones."""
+    key, session = run.account.key, run.plan.session
+    with run.warehouse.connect() as conn:
+        existing = store.orders(conn, key, session)
+        holdings = store.holdings(conn, key)
+        state_row = store.trading_state(conn)
+    state = state_row["state"] if state_row else "ACTIVE"
+    done = {o.intent_id for o in existing}
+    left = [i for i in run.plan.intents if i.kind == "order" and i.side == side and i.intent_id not in done]
+    turnover = guards.TurnoverGuard(run.plan.managed_equity * to_decimal(run.settings.max_session_turnover))
+    for order in existing:
+        turnover.take(order.side, order.qty * (order.open_price or order.decision_close))
+    drafts: list[tuple[StoredIntent, str, Decimal, Decimal, Decimal]] = []
+    for intent in left:
+        draft = _draft(run, intent, state, holdings)
+        if draft is not None:
+            drafts.append((intent, *draft))
+    if side == "buy" and drafts:
+        drafts = _fit_to_cash(run, drafts)
+    now = run.clock.now()
+    with run.warehouse.connect() as conn:
+        for intent, symbol, qty, price, close in drafts:
+            if not turnover.take(side, qty * price):
+                run.refuse(intent, symbol, qty, "MAX_SESSION_TURNOVER")
+                continue
+            store.insert_order(conn, key, StoredOrder(
+                client_order_id=client_order_id(
+                    intent.portfolio_id, session, symbol, side, 1, key, run.warehouse_id, qty
+                ),
+                intent_id=intent.intent_id, portfolio_id=intent.portfolio_id, session=session,
+                execution_session=run.plan.execution_session, symbol=symbol, side=side, attempt=1, qty=qty,
+                state="planned", reason="", broker_order_id=None, filled_qty=ZERO, filled_avg_price=None,
+                decision_close=close, open_price=price, expires_at=session_close(run.plan.execution_session),
+            ), now)  # fmt: skip
+
+
+def _draft(
+    run: _Run, intent: StoredIntent, state: str, holdings: Mapping[tuple[str, str], Decimal]
+) -> tuple[str, Decimal, Decimal, Decimal] | None:
+    """Return (symbol, shares, price, close) of an intent today, or note why it does not go out."""
+    symbol, ratio, side = run.symbol_of(intent), run.ratio_of(intent), intent.side
+    unit = run.unit_of(symbol)
+    qty, close = floor_to(intent.qty * ratio, unit), _close(intent, ratio)
+    price = run.opens.get(symbol)
+    rule = run.assets.get(symbol)
+    code = ""
+    if state == "HALTED" or (state == "REDUCING" and side == "buy"):
+        code = "TRADING_STATE"
+    elif rule is None or not rule.is_tradable:
+        code = "NOT_TRADABLE"
+    else:
+        code = guards.price_guard(price, close, to_decimal(run.settings.max_price_move))
+    if code or price is None:
+        run.refuse(intent, symbol, qty, code or "NO_PRICE_TODAY")
+        return None
+    if side == "sell":
+        held = max(ZERO, holdings.get((intent.portfolio_id, symbol), ZERO))
+        if qty > held:
+            run.refuse(intent, symbol, qty - held, "NOT_HELD")
+            qty = floor_to(held, unit)
+    most = floor_to(to_decimal(run.settings.max_order_notional) / price, unit)
+    if qty > most:
+        run.refuse(intent, symbol, qty - most, "MAX_ORDER_NOTIONAL")
+        qty = most
+    return (symbol, qty, price, close) if qty > 0 else None
+
+
+def _fit_to_cash(
+    run: _Run, drafts: list[tuple[StoredIntent, str, Decimal, Decimal, Decimal]]
+) -> list[tuple[StoredIntent, str, Decimal, Decimal, Decimal]]:
+    """Scale all buys alike so that they fit into the cash that is there, less what open buys will still take."""
+    with run.warehouse.connect() as conn:
+        waiting = store.unfinished_orders(conn, run.account.key)
+    taken = store.total(
+        (o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy"
+    )
+    there = max(ZERO, (run.gateway.account().cash - taken) * _SPENDABLE)
+    wanted = store.total(qty * price for _, _, qty, price, _ in drafts)
+    if wanted <= there:
+        return drafts
+    share = there / wanted
+    fitted = []
+    for intent, symbol, qty, price, close in drafts:
+        less = floor_to(qty * share, run.unit_of(symbol))
+        run.refuse(intent, symbol, qty - less, "INSUFFICIENT_CASH")
+        if less * price >= _ONE:
+            fitted.append((intent, symbol, less, price, close))
+    return fitted
+
+
+def _send(run: _Run, order: StoredOrder) -> None:
+    """Send one stored order; what cannot be known stays ``unknown`` until it can."""
+    warehouse, clock, gateway = run.warehouse, run.clock, run.gateway
+    side = order.side
+    try:
+        if order.state != "planned":
+            # It may have been sent by a run that died: the broker knows.
+            found = gateway.look_up(order)
+            if found is not None:
+                sync.record(warehouse, clock, order, found, is_sent=True)
+                return
+        if clock.now() >= order.expires_at:
+            return
+        with warehouse.connect() as conn:
+            store.set_order_state(conn, order.client_order_id, "submitting", clock.now(), is_sent=True)
+        run.steps.reach(f"{side}_submitting")
+        found = gateway.submit(order, posted=lambda: run.steps.reach(f"{side}_posted"))
+        run.sent += 1
+        sync.record(warehouse, clock, order, found, is_sent=True)
+        run.steps.reach(f"{side}_recorded")
+    except OrderRejected as error:
+        with warehouse.connect() as conn:
+            store.set_order_state(conn, order.client_order_id, "rejected", clock.now(), reason=str(error))
+        run.problems.append(f"{order.portfolio_id} {side} {order.symbol}: {error}")
+    except OrderMismatch as error:
+        lower_state(warehouse, clock, "HALTED", str(error))
+        run.problems.append(str(error))
+    except OutcomeUnknown as error:
+        with warehouse.connect() as conn:
+            store.set_order_state(conn, order.client_order_id, "unknown", clock.now(), reason=str(error))
+        run.problems.append(str(error))
+
+
+def _wait(run: _Run, side: Side) -> None:
+    """Wait until the orders of one side are final, or patience is over; day orders then stay open until the close."""
+    options = run.gateway.options
+    for n in range(options.polls):
+        if n:
+            run.gateway.sleep(options.poll_pause)
+        with run.warehouse.connect() as conn:
+            waiting = [
+                o
+                for o in store.orders(conn, run.account.key, run.plan.session)
+                if o.side == side and o.state in ("accepted", "partially_filled")
+            ]
+        if not waiting:
+            return
+        for order in waiting:
+            try:
+                found = run.gateway.find(order.client_order_id)
+            except BrokerError:
+                continue
+            if found is not None:
+                sync.record(run.warehouse, run.clock, order, found)
+
+
+def _snapshot(run: _Run) -> None:
+    """Store the account's figures of the day."""
+    account = run.gateway.account()
+    positions, _ = run.gateway.positions()
+    prices = run.opens
+    with run.warehouse.connect() as conn:
+        balances = store.balances(conn, account.key)
+        external = ZERO
+        for (book, asset), (amount, cost) in balances.items():
+            if book == EXTERNAL_BOOK and asset in positions:
+                external += amount * prices[asset] if asset in prices else cost
+        store.upsert_account_metrics(
+            conn, account, run.plan.execution_session, run.clock.now(), account.equity - external, external
+        )
+
+
+def cancel_open(
+    settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None
+) -> int:
+    """Cancel every open order of ours. Return how many were asked for.
+
+    Raises
+    ------
+    GuardError
+        If the broker's account is not the ledger's.
+    """
+    broker = gateway or AlpacaGateway.from_settings(settings)
+    with store.only_one(warehouse):
+        account = connect(settings, clock, warehouse, broker)
+        with warehouse.connect() as conn:
+            ours = {o.client_order_id for o in store.unfinished_orders(conn, account.key)}
+        found = [o for o in broker.open_orders() if o.client_order_id in ours]
+        for order in found:
+            broker.cancel(order.broker_order_id)
+        sync.refresh_orders(broker, account.key, warehouse, clock)
+    return len(found)
+
+
+def adopt(
+    settings: Settings,
+    clock: Clock,
+    warehouse: Warehouse,
+    *,
+    who: str,
+    reason: str,
+    gateway: AlpacaGateway | None = None,
+) -> str:
+    """Make the broker's account the ledger's, or book unexplained differences to EXTERNAL; see `ledger.adopt`.
+
+    Raises
+    ------
+    GuardError
+        If orders of ours are still open.
+    """
+    broker = gateway or AlpacaGateway.from_settings(settings)
+    with store.only_one(warehouse):
+        account = broker.account()
+        with warehouse.connect() as conn:
+            is_bound = store.active_binding(conn) == account.key
+        if is_bound:
+            sync.refresh_orders(broker, account.key, warehouse, clock, never_sent_is_over=True)
+            sync.pull_activities(broker, account.key, warehouse, clock)
+            with warehouse.connect() as conn:
+                if store.unfinished_orders(conn, account.key):
+                    raise GuardError("orders are still open: differences cannot be told from fills", hint="cancel them first")
+        past = broker.activities(clock.now() - 2 * sync.OVERLAP)
+        positions, prices = broker.positions()
+        account = broker.account()
+        with warehouse.connect() as conn:
+            return ledger.adopt(conn, account, positions, prices, past, clock, who=who, reason=reason)
+
+
+def reconcile(
+    settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None
+) -> Reconciliation:
+    """Bring in what the broker shows and compare the books with it; see `sync.reconcile`."""
+    broker = gateway or AlpacaGateway.from_settings(settings)
+    with store.only_one(warehouse):
+        account = connect(settings, clock, warehouse, broker)
+        sync.refresh_orders(broker, account.key, warehouse, clock, never_sent_is_over=True)
+        return sync.reconcile(broker, account.key, warehouse, clock)
+
+
+__all__ = ["adopt", "cancel_open", "execute", "reconcile"]

@@ -1,0 +1,190 @@
+"""What the broker shows is brought into the books: activities once by their id, states of orders, then a comparison."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from pas_lib.clock import Clock
+from pas_lib.errors import BrokerError, LedgerError
+from pas_lib.execution import ledger, store
+from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OutcomeUnknown, state_of
+from pas_lib.execution.state import lower_state
+from pas_lib.execution.store import Conn
+from pas_lib.execution.types import (
+    CENT,
+    EXTERNAL_BOOK,
+    USD,
+    ZERO,
+    Account,
+    AccountKey,
+    Activity,
+    BrokerOrder,
+    Difference,
+    Reconciliation,
+    StoredOrder,
+)
+
+if TYPE_CHECKING:
+    from pas_lib.warehouse import Warehouse
+
+#: Shares up to this do not count as a difference; cash up to a cent.
+SHARE_TOLERANCE = Decimal("1e-6")
+#: How far back the feed is read again: rows without a time of day come late.
+OVERLAP = timedelta(days=7)
+
+
+def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock) -> int:
+    """Apply every activity that was not applied yet, in the order of time. Return how many were new.
+
+    A fill belongs to the portfolio whose order it is, found by the broker's order id or, where that was never noted because
+    the process died, by the client id of the broker's order. A fill of nobody's order is a trade by hand: EXTERNAL.
+
+    Each activity is applied in a transaction of its own together with the note that it was, so that dying in between
+    neither loses nor doubles one.
+    """
+    with warehouse.connect() as conn:
+        since = store.last_activity_at(conn, key)
+        opened = store.opened_at(conn, key)
+    if since is None or opened is None:
+        raise LedgerError("the ledger belongs to no account yet")
+    rows = gateway.activities(max(opened, since) - OVERLAP)
+    with warehouse.connect() as conn:
+        seen = store.seen_activities(conn, key, [a.activity_id for a in rows])
+    new = [a for a in rows if a.activity_id not in seen]
+    groups: dict[str, list[Activity]] = defaultdict(list)
+    for activity in new:
+        groups[str(activity.payload.get("group_id") or activity.activity_id)].append(activity)
+    for group in groups.values():
+        first = group[0]
+        order = _owner(gateway, key, warehouse, first) if first.activity_type == "FILL" else None
+        now = clock.now()
+        with warehouse.connect() as conn:
+            if first.activity_type == "FILL":
+                outcome = f"booked: {ledger.apply_fill(conn, key, first, order, now)}"
+            else:
+                outcome = ledger.apply_other(conn, key, group, now)
+            for activity in group:
+                store.insert_activity(conn, key, activity, outcome, now)
+    return len(new)
+
+
+def _owner(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, fill: Activity) -> StoredOrder | None:
+    with warehouse.connect() as conn:
+        order = store.order_by(conn, key, "broker_order_id", fill.order_id)
+    if order is not None:
+        return order
+    found = gateway.order(fill.order_id)
+    if found is None:
+        return None
+    with warehouse.connect() as conn:
+        return store.order_by(conn, key, "client_order_id", found.client_order_id)
+
+
+def record(warehouse: Warehouse, clock: Clock, order: StoredOrder, found: BrokerOrder, *, is_sent: bool = False) -> None:
+    """Note what the broker says about an order."""
+    with warehouse.connect() as conn:
+        store.set_order_state(
+            conn, order.client_order_id, state_of(found.status), clock.now(),
+            broker_order_id=found.broker_order_id, broker_status=found.status, filled_qty=found.filled_qty,
+            filled_avg_price=found.filled_avg_price, is_sent=is_sent,
+        )  # fmt: skip
+
+
+def refresh_orders(
+    gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock, *, never_sent_is_over: bool = False
+) -> list[str]:
+    """Ask the broker about every order that is not final. Return problems, one line each.
+
+    Orders that were stored but perhaps never sent are looked up; if the broker does not know them they stay as they are, or
+    with ``never_sent_is_over`` become expired when their session is over.
+    """
+    problems: list[str] = []
+    with warehouse.connect() as conn:
+        waiting = store.unfinished_orders(conn, key)
+    for order in waiting:
+        try:
+            found = gateway.look_up(order)
+        except OrderMismatch as error:
+            lower_state(warehouse, clock, "HALTED", str(error))
+            problems.append(str(error))
+            continue
+        except OutcomeUnknown as error:
+            problems.append(str(error))
+            continue
+        if found is not None:
+            record(warehouse, clock, order, found)
+        elif never_sent_is_over and clock.now() >= order.expires_at:
+            with warehouse.connect() as conn:
+                store.set_order_state(
+                    conn, order.client_order_id, "expired", clock.now(), reason="NEVER_SENT: its session is over"
+                )
+    return problems
+
+
+# -------------------------------------------------------------------------------------------- reconciliation
+
+
+def compare(
+    conn: Conn, key: AccountKey, account: Account, positions: Mapping[str, Decimal], clock: Clock
+) -> Reconciliation:
+    """Compare the sum of all books with the broker over the union of symbols, cash included.
+
+    Shares that our orders report as filled while the activity feed does not show them yet explain a difference.
+    """
+    books = ledger.total_holdings(conn, key)
+    cash = ledger.total_cash(conn, key)
+    for symbol, side, qty, price in store.unapplied_fills(conn, key):
+        sign = 1 if side == "buy" else -1
+        books[symbol] = books.get(symbol, ZERO) + sign * qty
+        cash -= sign * qty * (price or ZERO)
+    differences = [
+        Difference(symbol, books.get(symbol, ZERO), positions.get(symbol, ZERO))
+        for symbol in sorted(set(books) | set(positions))
+        if abs(books.get(symbol, ZERO) - positions.get(symbol, ZERO)) > SHARE_TOLERANCE
+    ]
+    if abs(cash - account.cash) > CENT:
+        differences.append(Difference(USD, cash, account.cash))
+    return Reconciliation(clock.now(), tuple(differences), cash, account.cash)
+
+
+def reconcile(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock) -> Reconciliation:
+    """Bring in what is new, compare, and lower the trading state to REDUCING if something stays unexplained.
+
+    The broker's positions may lag behind its fills by seconds: a difference is looked at again before it counts.
+    """
+    result: Reconciliation | None = None
+    for n in range(gateway.options.lookups):
+        if n:
+            gateway.sleep(gateway.options.pause * 2 ** (n - 1))
+        pull_activities(gateway, key, warehouse, clock)
+        refresh_orders(gateway, key, warehouse, clock)
+        account, (positions, _) = gateway.account(), gateway.positions()
+        if account.key != key:
+            raise BrokerError("the broker's account changed while it was compared")
+        with warehouse.connect() as conn:
+            result = compare(conn, key, account, positions, clock)
+        if result.is_clean:
+            break
+    assert result is not None  # noqa: S101 - lookups is at least one
+    with warehouse.connect() as conn:
+        store.insert_reconciliation(conn, key, result)
+        short = [
+            f"{symbol} {amount}"
+            for (book, symbol), amount in store.holdings(conn, key).items()
+            if amount < -SHARE_TOLERANCE
+        ]
+    if not result.is_clean:
+        first = result.differences[0]
+        more = f" and {len(result.differences) - 1} more" if len(result.differences) > 1 else ""
+        lower_state(
+            warehouse, clock, "REDUCING",
+            f"books and broker disagree: {first.asset} books {first.ledger} broker {first.broker}{more}",
+        )  # fmt: skip
+    elif short:
+        # The sum is right, but someone sold by hand what a portfolio still counts on.
+        lower_state(warehouse, clock, "REDUCING", f"a book holds less than nothing (see {EXTERNAL_BOOK}): {short[0]}")
+    return result
