@@ -1,0 +1,239 @@
+"""A stage for execution: a tiny market, a paper broker on loopback, the real client, real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from pas_lib import clock as calendar
+from pas_lib.clock import FixedClock
+from pas_lib.execution import AlpacaGateway, Decision, Target, create_plan, execute, store
+from pas_lib.execution.broker import GatewayOptions
+from pas_lib.execution.steps import Steps
+from pas_lib.execution.types import EXTERNAL_BOOK, USD, ExecutionReport, StoredPlan
+from pas_lib.sandbox.broker import PaperBroker
+from pas_lib.settings import Settings
+from pas_lib.warehouse import Warehouse
+
+D = date(2026, 1, 30)  # a Friday
+E = date(2026, 2, 2)
+PRICES = {"AAA": 100.0, "BBB": 50.0, "CCC": 20.0, "BRK.B": 480.0, "WHL": 10.0, "HLT": 30.0}
+
+
+@dataclass(frozen=True)
+class TinyBar:
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class TinyAsset:
+    symbol: str
+    name: str
+    exchange: str = "NYSE"
+    tradable: bool = True
+    fractionable: bool = True
+
+
+@dataclass(frozen=True)
+class TinyAction:
+    symbol: str
+    kind: str
+    ex_date: date
+    ratio: float = 1.0
+    amount: float = 0.0
+    new_symbol: str = ""
+    numerator: int = 1
+    denominator: int = 1
+
+
+@dataclass
+class TinyWorld:
+    """Prices stand still unless a test says otherwise: ``opens[(symbol, session)]`` and ``closes[...]``."""
+
+    prices: dict[str, float] = field(default_factory=lambda: dict(PRICES))
+    opens: dict[tuple[str, date], float] = field(default_factory=dict)
+    closes: dict[tuple[str, date], float] = field(default_factory=dict)
+    halted: set[tuple[str, date]] = field(default_factory=set)
+    actions: list[TinyAction] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+    def bar(self, symbol: str, session: date) -> TinyBar | None:
+        if symbol not in self.prices or (symbol, session) in self.halted or not calendar.is_session(session):
+            return None
+        price = self.prices[symbol]
+        opened = self.opens.get((symbol, session), price)
+        closed = self.closes.get((symbol, session), price)
+        return TinyBar(opened, max(opened, closed), min(opened, closed), closed)
+
+    def previous_bar(self, symbol: str, session: date) -> TinyBar | None:
+        return self.bar(symbol, calendar.previous_session(session))
+
+    def is_halted(self, symbol: str, session: date) -> bool:
+        return (symbol, session) in self.halted
+
+    def assets(self, day: date | None = None) -> Sequence[TinyAsset]:
+        return [
+            TinyAsset(s, f"{s} Inc.", tradable=s not in self.gone, fractionable=s != "WHL") for s in sorted(self.prices)
+        ]
+
+    def corporate_actions(
+        self, symbol: str, start: date | None = None, end: date | None = None
+    ) -> Sequence[TinyAction]:
+        return [
+            a
+            for a in self.actions
+            if symbol in (a.symbol, a.new_symbol)
+            and (start is None or a.ex_date >= start)
+            and (end is None or a.ex_date <= end)
+        ]
+
+
+class Stage:
+    """Everything a test of execution needs, with short names."""
+
+    def __init__(self, tmp_path: Path, settings: Settings, warehouse: Warehouse) -> None:
+        self.world = TinyWorld()
+        self.clock = FixedClock(calendar.decision_time(D))
+        self.state_dir = tmp_path / "broker"
+        self.broker = PaperBroker(self.world, self.clock, self.state_dir)
+        self.warehouse = warehouse
+        self._server, self._thread, self.url = _serve(self.broker, self.clock)
+        self.settings = settings.model_copy(update={"sandbox_url": self.url})
+        self.naps: list[float] = []
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self.broker.book.close()
+
+    def gateway(self, timeout: float = 5.0) -> AlpacaGateway:
+        """The real client, with patience that takes no time."""
+        options = GatewayOptions(timeout=timeout, pause=0.0, poll_pause=0.0, polls=3, lookups=3, reads=3)
+        gateway = AlpacaGateway.from_settings(self.settings, options=options)
+        gateway.sleep = self.naps.append
+        return gateway
+
+    # -- time
+    def at_open(self, session: date = E, minutes: int = 1) -> None:
+        self.clock.at = calendar.session_open(session) + timedelta(minutes=minutes)
+
+    def at_evening(self, session: date) -> None:
+        self.clock.at = calendar.decision_time(session)
+
+    # -- acts
+    def decide(
+        self,
+        weights: Mapping[str, Mapping[str, float]],
+        session: date = D,
+        *,
+        closes: Mapping[str, float] | None = None,
+        **more: Any,
+    ) -> StoredPlan:
+        prices = {**self.world.prices, **(closes or {})}
+        targets = tuple(
+            Target(p, s, w, Decimal(str(prices[s]))) for p, row in weights.items() for s, w in row.items()
+        )
+        decision = Decision(
+            session=session, targets=targets, trading=frozenset(weights),
+            closes={s: Decimal(str(c)) for s, c in prices.items()}, **more,
+        )  # fmt: skip
+        return create_plan(decision, self.settings, self.clock, self.warehouse, gateway=self.gateway())
+
+    def execute(self, session: date = D, *, timeout: float = 5.0, steps: Steps | None = None) -> ExecutionReport:
+        return execute(
+            session, self.settings, self.clock, self.warehouse, gateway=self.gateway(timeout), steps=steps or Steps({})
+        )
+
+    def run(self, weights: Mapping[str, Mapping[str, float]], session: date = D, **more: Any) -> ExecutionReport:
+        """Decide in the evening, execute at the next open."""
+        self.at_evening(session)
+        self.decide(weights, session, **more)
+        self.at_open(calendar.next_session(session))
+        return self.execute(session)
+
+    def fault(self, kind: str, **options: Any) -> None:
+        answer = requests.put(f"{self.url}/sandbox/broker-faults", json={"kind": kind, **options}, timeout=5)
+        assert answer.status_code == 200, answer.text
+
+    def by_hand(self, symbol: str, side: str, qty: str, **options: Any) -> None:
+        body = {"symbol": symbol, "side": side, "qty": qty, **options}
+        assert requests.post(f"{self.url}/sandbox/broker-trade", json=body, timeout=5).status_code == 200
+
+    # -- facts
+    def rows(self, statement: str, parameters: Any = None) -> list[dict[str, Any]]:
+        return self.warehouse.rows(statement, parameters)
+
+    def broker_orders(self) -> list[tuple[str, str, str, str, str]]:
+        return [
+            (o["client_order_id"], o["symbol"], o["side"], o["qty"], o["status"]) for o in self.broker.book.orders()
+        ]
+
+    def holdings(self) -> dict[tuple[str, str], Decimal]:
+        return {(r["book"], r["symbol"]): r["qty"] for r in self.rows("select * from ops.positions")}
+
+    def cash(self) -> dict[str, Decimal]:
+        return {r["book"]: r["cash"] for r in self.rows("select * from ops.book_cash")}
+
+    def assert_books_are_the_brokers(self) -> None:
+        """Sum over books = broker, to 1e-6 shares and one cent."""
+        books: dict[str, Decimal] = {}
+        for (_, symbol), qty in self.holdings().items():
+            books[symbol] = books.get(symbol, Decimal(0)) + qty
+        held = {s: h.qty for s, h in self.broker.book.positions().items()}
+        for symbol in set(books) | set(held):
+            assert abs(books.get(symbol, Decimal(0)) - held.get(symbol, Decimal(0))) <= Decimal("1e-6"), symbol
+        assert abs(sum(self.cash().values()) - self.broker.book.cash) <= Decimal("0.01")
+
+    def state(self) -> str:
+        rows = self.rows("select state from ops.trading_state order by state_id desc limit 1")
+        return rows[0]["state"] if rows else "ACTIVE"
+
+
+def _serve(broker: PaperBroker, clock: FixedClock) -> tuple[uvicorn.Server, threading.Thread, str]:
+    async def now(_: Any) -> JSONResponse:
+        return JSONResponse({"now": clock.now().isoformat()})
+
+    app = Starlette(
+        routes=[
+            Mount("/alpaca", app=broker.router),
+            Mount("/alpaca-data", app=broker.data_router),
+            *broker.admin_routes,
+            Route("/sandbox/clock", now),
+        ]
+    )
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    return server, thread, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def stage(tmp_path: Path, settings: Settings, warehouse: Warehouse) -> Iterator[Stage]:
+    """A fresh warehouse, a fresh account with 100,000 USD, the evening of Friday 2026-01-30."""
+    made = Stage(tmp_path, settings, warehouse)
+    yield made
+    made.close()
+
+
+__all__ = ["D", "E", "EXTERNAL_BOOK", "USD", "Callable", "Stage", "TinyAction", "TinyWorld", "datetime", "os", "store"]
