@@ -34,7 +34,7 @@ def read_book(warehouse: Warehouse, session: date, settings: Settings) -> Book:
     sessions do not count, so that a replay sees the books of its time.
     """
     entries = warehouse.rows(
-        "select l.book, l.asset, sum(l.amount) as amount from ops.ledger_entries l"
+        "select l.book, l.asset, sum(l.amount) as amount, sum(l.cost) as cost from ops.ledger_entries l"
         " join ops.ledger_bindings b on b.broker = l.broker and b.account_number = l.account_number and b.is_active"
         " where l.book <> 'OUTSIDE' and l.session <= %s group by l.book, l.asset having sum(l.amount) <> 0",
         (session,),
@@ -56,7 +56,8 @@ def read_book(warehouse: Warehouse, session: date, settings: Settings) -> Book:
     total: dict[str, float] = {str(row["book"]): float(row["amount"]) for row in cash}
     for row in positions:
         book, symbol = str(row["book"]), str(row["asset"])
-        worth = float(row["amount"]) * closes.get(symbol, 0.0)
+        # What never had a price counts at its cost, as in the ledger.
+        worth = float(row["amount"]) * closes[symbol] if symbol in closes else float(row["cost"])
         value.setdefault(book, {})[symbol] = worth
         total[book] = total.get(book, 0.0) + worth
     managed = sum(amount for book, amount in total.items() if book != "EXTERNAL")

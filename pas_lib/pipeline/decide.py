@@ -36,7 +36,7 @@ from pas_lib.pipeline.records import (
     store_decision,
 )
 from pas_lib.pipeline.regime import RegimeState, compute_regimes, regime_as_of, store_regimes
-from pas_lib.pipeline.sizing import CapBreach, Caps, SecurityInfo, Sleeve, Wish, apply_caps, wish
+from pas_lib.pipeline.sizing import CapBreach, Caps, SecurityInfo, Sleeve, Wish, cap_wishes, wish
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
 
@@ -249,14 +249,15 @@ def _shares(
             True,
         )
         return state, result.weights.reindex(everyone).fillna(0.0)
-    # Between two allocations only S moves the targets; the band decides who follows.
+    # Between two allocations only S moves the targets; the band decides who follows. The book as a whole has the same
+    # band: a sum that drifted a hair above the gross makes nobody trade.
     target = before.target.reindex(everyone).fillna(0.0)
     target[[name for name in everyone if name not in names]] = 0.0
     final = apply_band(
         target * regime.scale,
         current,
         band=settings.band,
-        gross=min(max(before.gross, float(target.sum())), settings.gross_cap) * regime.scale,
+        gross=min(max(before.gross, float(target.sum())), settings.gross_cap) * regime.scale + settings.band,
     )
     return replace(before, is_new=False), final.reindex(everyone).fillna(0.0)
 
@@ -340,8 +341,9 @@ def _wishes(
         etf=settings.max_etf_weight,
         sector=settings.max_sector_weight,
         gross=settings.gross_cap,
+        slack=settings.band,
     )
-    wishes, breaches = apply_caps([wish(one) for one in sleeves], caps, info)
+    wishes, breaches = cap_wishes([wish(one) for one in sleeves], caps, info)
     return wishes, breaches, sleeves
 
 

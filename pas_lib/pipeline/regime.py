@@ -76,7 +76,11 @@ def compute_regimes(warehouse: Warehouse, session: date) -> list[RegimeState]:
     states = []
     scores = z.to_numpy(dtype=float)
     records = history.to_dict("records")
+    # Macro values are observed on days that are no sessions, too; decisions are made at sessions.
+    is_session = pd.DatetimeIndex(history.index).isin(known.index)
     for i, (stamp, row) in enumerate(zip(pd.DatetimeIndex(history.index), records, strict=True)):
+        if not is_session[i]:
+            continue
         notes = [f"{what}: {row[what]!s}" for what in ("held", "lost") if row[what]]
         if math.isnan(float(row["cci"])):
             notes.append("nothing known")

@@ -6,12 +6,12 @@ share x weight. What a cap takes from a name stays in the portfolio as cash; not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from pas_lib.errors import OrderError
+from pas_lib.risk import RiskLimits, apply_caps
 
 #: Below this a difference of shares is rounding.
 TINY = 1e-9
@@ -83,12 +83,13 @@ class CapBreach:
 
 @dataclass(frozen=True)
 class Caps:
-    """Largest shares of equity, looked through over all portfolios."""
+    """Largest shares of equity, looked through over all portfolios; drifting may exceed `gross` by `slack`."""
 
     name: float = 1.0
     etf: float = 1.0
     sector: float = 1.0
     gross: float = 1.0
+    slack: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,11 @@ def _held_part(shares: pd.Series) -> pd.Series:
     return shares[shares > 0.0].astype(float)
 
 
-def apply_caps(wishes: list[Wish], caps: Caps, info: SecurityInfo) -> tuple[list[Wish], tuple[CapBreach, ...]]:
+def cap_wishes(wishes: list[Wish], caps: Caps, info: SecurityInfo) -> tuple[list[Wish], tuple[CapBreach, ...]]:
     """Cut what the caps forbid, looked through over all portfolios; a drifting one that is cut trades.
 
-    In this order: single names (ETFs have a cap of their own), sectors, gross. Every portfolio that holds a
-    capped name gives up the same fraction of it.
+    Every portfolio that holds a capped name gives up the same fraction of it (`pas_lib.risk.apply_caps`); single
+    stocks and ETFs have caps of their own.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def apply_caps(wishes: list[Wish], caps: Caps, info: SecurityInfo) -> tuple[list
     caps
         Largest shares of equity.
     info
-        Sector by symbol ("" or missing: no sector), and which symbols are ETFs.
+        Sector by symbol, and which symbols are ETFs.
 
     Returns
     -------
@@ -150,47 +151,38 @@ def apply_caps(wishes: list[Wish], caps: Caps, info: SecurityInfo) -> tuple[list
 
     Raises
     ------
-    OrderError
-        When a holding is negative or not a number.
+    RiskInputError
+        When a holding is not a finite number.
     """
-    factor: dict[str, float] = {}
-    total: dict[str, float] = {}
-    for one in wishes:
-        for symbol, share in one.holdings.items():
-            if not share >= 0.0:
-                raise OrderError(f"{one.portfolio_id}: share of {symbol} is {share}", hint="long-only, finite shares")
-            total[str(symbol)] = total.get(str(symbol), 0.0) + float(share)
-    breaches: list[CapBreach] = []
-    for symbol in sorted(total):
-        limit = caps.etf if symbol in info.etfs else caps.name
-        if total[symbol] > limit + TINY:
-            breaches.append(CapBreach("MAX_NAME", symbol, total[symbol], limit))
-            factor[symbol] = limit / total[symbol]
-    after = {symbol: share * factor.get(symbol, 1.0) for symbol, share in total.items()}
-    sectors: dict[str, list[str]] = {}
-    for symbol in sorted(after):
-        sector = info.sector.get(symbol, "")
-        if sector:
-            sectors.setdefault(sector, []).append(symbol)
-    for sector, members in sorted(sectors.items()):
-        weight = sum(after[symbol] for symbol in members)
-        if weight > caps.sector + TINY:
-            breaches.append(CapBreach("MAX_SECTOR", sector, weight, caps.sector))
-            for symbol in members:
-                factor[symbol] = factor.get(symbol, 1.0) * caps.sector / weight
-    gross = sum(share * factor.get(symbol, 1.0) for symbol, share in total.items())
-    if gross > caps.gross + TINY:
-        breaches.append(CapBreach("MAX_GROSS", "book", gross, caps.gross))
-        factor = {symbol: factor.get(symbol, 1.0) * caps.gross / gross for symbol in total}
-    if not factor:
+    book = pd.DataFrame({one.portfolio_id: one.holdings for one in wishes}).T.fillna(0.0).astype(float)
+    if book.empty:
         return wishes, ()
-    return [_cut(one, factor) for one in wishes], tuple(breaches)
+    book = book.sort_index(axis=1)
+    is_etf = [str(symbol) in info.etfs for symbol in book.columns]
+    stocks = apply_caps(book.loc[:, [not flag for flag in is_etf]], RiskLimits(name=caps.name))
+    etfs = apply_caps(book.loc[:, is_etf], RiskLimits(name=caps.etf))
+    joined = pd.concat([stocks.book, etfs.book], axis=1)
+    whole = apply_caps(joined, RiskLimits(sector=caps.sector, gross=caps.gross + caps.slack), sectors=info.sector)
+    refusals = [*stocks.refusals, *etfs.refusals, *whole.refusals]
+    breaches = tuple(CapBreach(str(one.reason), one.subject, one.wanted, one.allowed) for one in refusals)
+    if not breaches:
+        return _fit(wishes, caps.gross), ()
+    allowed = whole.book.to_dict("index")
+    return _fit([_cut(one, allowed[one.portfolio_id]) for one in wishes], caps.gross), breaches
 
 
-def _cut(one: Wish, factor: Mapping[str, float]) -> Wish:
-    hit = [str(symbol) for symbol in one.holdings.index if factor.get(str(symbol), 1.0) < 1.0]
+def _fit(wishes: list[Wish], gross: float) -> list[Wish]:
+    """Keep what is wanted anew within the gross cap, also where shares that the band kept add up to a hair more."""
+    total = sum(float(one.holdings.sum()) for one in wishes if one.trades)
+    if total <= gross:
+        return wishes
+    return [replace(one, holdings=one.holdings * (gross / total)) if one.trades else one for one in wishes]
+
+
+def _cut(one: Wish, allowed: Mapping[Hashable, float]) -> Wish:
+    left = pd.Series({symbol: float(allowed[symbol]) for symbol in one.holdings.index}, dtype=float)
+    hit = [str(symbol) for symbol in left.index[(left < one.holdings - TINY).to_numpy()]]
     if not hit:
         return one
-    scale = pd.Series([factor.get(str(symbol), 1.0) for symbol in one.holdings.index], index=one.holdings.index)
     why = one.why if one.trades else f"cap breached: {', '.join(hit[:3])}"
-    return Wish(one.portfolio_id, True, why, one.share, one.holdings * scale)
+    return Wish(one.portfolio_id, True, why, one.share, left)

@@ -110,6 +110,8 @@ class Strategy(ABC):
     datasets: ClassVar[tuple[str, ...]]
     #: dataset -> days that its newest known row may be old before the weights are left as they are
     tolerance: ClassVar[Mapping[str, float]]
+    #: how far back its signal looks, in days: the rows of that time explain a weight
+    lookback_days: ClassVar[int]
     #: True when a score of zero or less is no reason to hold a name
     positive_only: ClassVar[bool] = False
 

@@ -22,6 +22,7 @@ class CongressAggregate(EqualWeight):
     datasets: ClassVar[tuple[str, ...]] = ("politician_trades",)
     # Disclosures pause in recess; a month is the window itself, after which there is nothing to rank.
     tolerance: ClassVar[dict[str, float]] = {"politician_trades": 21.0}
+    lookback_days: ClassVar[int] = 31
     positive_only: ClassVar[bool] = True
 
     take: int = 20

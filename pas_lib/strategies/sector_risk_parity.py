@@ -21,6 +21,7 @@ class SectorRiskParity(Strategy):
     cadence: ClassVar[Cadence] = Cadence.WEEKLY
     datasets: ClassVar[tuple[str, ...]] = ("prices",)
     tolerance: ClassVar[dict[str, float]] = {"prices": 3.0}
+    lookback_days: ClassVar[int] = 190
 
     take: int = 3
     #: 13 weeks of 5 sessions

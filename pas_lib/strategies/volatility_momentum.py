@@ -18,5 +18,6 @@ class VolatilityMomentum(EqualWeight):
     cadence: ClassVar[Cadence] = Cadence.WEEKLY
     datasets: ClassVar[tuple[str, ...]] = ("prices",)
     tolerance: ClassVar[dict[str, float]] = {"prices": 3.0}
+    lookback_days: ClassVar[int] = 370
 
     take: int = 20

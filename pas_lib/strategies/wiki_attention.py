@@ -21,6 +21,7 @@ class WikiAttention(EqualWeight):
     cadence: ClassVar[Cadence] = Cadence.MONTHLY
     datasets: ClassVar[tuple[str, ...]] = ("wiki_views",)
     tolerance: ClassVar[dict[str, float]] = {"wiki_views": 5.0}
+    lookback_days: ClassVar[int] = 99
     positive_only: ClassVar[bool] = True
 
     take: int = 10

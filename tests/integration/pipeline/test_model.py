@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from tests.integration.pipeline.marts_world import DECISION, MartsWorld, security_id
 
 from pas_lib import clock as calendar
 from pas_lib.pipeline.model import run_model, store_model, stored_weights
 from pas_lib.warehouse import Warehouse
+from tests.integration.pipeline.marts_world import DECISION, MartsWorld, security_id
 
 NOW = datetime(2026, 1, 31, 1, tzinfo=UTC)
 
@@ -130,7 +130,9 @@ def test_a_session_in_cash_is_a_stored_decision_too(warehouse: Warehouse) -> Non
     with warehouse.connect() as conn:
         conn.execute("update marts.signals set score = -1 where strategy = 'wiki_attention'")
     store(warehouse, DECISION)
-    rows = warehouse.rows("select distinct symbol, weight, note from ops.model_weights where portfolio_id = 'wiki_attention'")
+    rows = warehouse.rows(
+        "select distinct symbol, weight, note from ops.model_weights where portfolio_id = 'wiki_attention'"
+    )
     assert rows == [{"symbol": "CASH", "weight": 1.0, "note": "0 of 10 names; 100.0% held in cash"}]
     again = run_model(warehouse, DECISION, cost_bps=10.0)
     assert again.new_weights == ()

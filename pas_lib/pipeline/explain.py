@@ -1,0 +1,228 @@
+"""Why a portfolio holds a symbol: from the share of equity down to the raw rows behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pas_lib import clock as calendar
+from pas_lib.errors import PasError, UnknownName
+from pas_lib.pipeline import marts
+from pas_lib.pipeline.model import stored_weights
+from pas_lib.strategies import Strategy, StrategyWeights, strategy
+from pas_lib.warehouse import Warehouse
+
+#: Columns of every raw row that say where it comes from.
+_PROVENANCE = ("source", "source_url", "event_date", "known_at", "ingested_at", "content_hash", "run_id")
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One raw row: where it comes from, when it was known, and what it says."""
+
+    dataset: str
+    source: str
+    source_url: str
+    event_date: date
+    known_at: datetime
+    ingested_at: datetime
+    content_hash: str
+    run_id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a portfolio holds a symbol at a session.
+
+    Attributes
+    ----------
+    portfolio_id, symbol, security_id, session
+        What is explained.
+    rule
+        The strategy's rule in words.
+    decided
+        Rebalance session whose weights hold at `session`.
+    weight
+        Weight inside the portfolio decided then.
+    share
+        Share of equity of the last decision that traded the portfolio; None when there was none.
+    allocation, scale
+        The portfolio's share before exposure scale, and S, in the last decision up to `session`; None without one.
+    score, rank, names
+        The signal, and how many names had one.
+    note
+        What the strategy said.
+    rows
+        The raw rows the signal was made from, as known at the decision time, oldest first.
+    """
+
+    portfolio_id: str
+    symbol: str
+    security_id: str
+    session: date
+    rule: str
+    decided: date
+    weight: float
+    share: float | None
+    allocation: float | None
+    scale: float | None
+    score: float | None
+    rank: int | None
+    names: int
+    note: str
+    rows: tuple[RawRow, ...]
+
+
+def explain(warehouse: Warehouse, portfolio_id: str, symbol: str, as_of: date) -> Explanation:
+    """Return the raw rows behind a weight.
+
+    Parameters
+    ----------
+    warehouse
+        The store of record.
+    portfolio_id
+        A strategy's portfolio.
+    symbol
+        As traded at the decision.
+    as_of
+        A session; the weights of the last rebalance session up to it are explained.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    UnknownName
+        When there is no such portfolio, or it does not hold the symbol.
+    PasError
+        When nothing was decided for the portfolio up to the session.
+    """
+    one = strategy(portfolio_id)
+    items = stored_weights(warehouse, as_of).get(portfolio_id, [])
+    if not items:
+        raise PasError(f"nothing was decided for {portfolio_id} up to {as_of}", hint="run `pas decide` first")
+    newest = items[-1]
+    by_symbol = {text: key for key, text in newest.symbols.items()}
+    if symbol not in by_symbol:
+        raise UnknownName(f"symbol in {portfolio_id} decided at {newest.session}", symbol, by_symbol)
+    security_id = by_symbol[symbol]
+    basis = _basis(newest, items)
+    signal = marts.read(
+        warehouse,
+        "select score, rank, (select count(*) from marts.signals where strategy = {strategy} and session = {session})"
+        " as names from marts.signals where strategy = {strategy} and session = {session} and security_id = {id}",
+        strategy=portfolio_id,
+        session=basis,
+        id=security_id,
+    )
+    found = signal.to_dict("records")[0] if len(signal) else {}
+    decision = _decision(warehouse, portfolio_id, symbol, as_of)
+    return Explanation(
+        portfolio_id=portfolio_id,
+        symbol=symbol,
+        security_id=security_id,
+        session=as_of,
+        rule=one.rule,
+        decided=newest.session,
+        weight=float(newest.weights[security_id]),
+        share=decision.get("share"),
+        allocation=decision.get("allocation"),
+        scale=decision.get("scale"),
+        score=float(found["score"]) if found else None,
+        rank=int(found["rank"]) if found else None,
+        names=int(found["names"]) if found else 0,
+        note=newest.note,
+        rows=raw_rows(warehouse, one, security_id, symbol, basis),
+    )
+
+
+def _basis(newest: StrategyWeights, items: list[StrategyWeights]) -> date:
+    """Return the session whose signal made the weights: an earlier one where old data let them stay."""
+    fresh = [item.session for item in items if not item.is_stale]
+    return max(fresh) if newest.is_stale and fresh else newest.session
+
+
+def _decision(warehouse: Warehouse, portfolio_id: str, symbol: str, as_of: date) -> dict[str, float | None]:
+    rows = warehouse.rows(
+        "select l.allocation, l.scale, (select h.share from ops.weight_history h where h.portfolio_id = %(p)s"
+        " and h.symbol = %(s)s and h.session <= %(d)s order by h.session desc limit 1) as share"
+        " from ops.alloc_log l join ops.decisions d using (decision_id)"
+        " where l.event = 'allocation' and l.portfolio_id = %(p)s and d.origin = 'live' and l.session <= %(d)s"
+        " order by l.session desc, l.log_id desc limit 1",
+        {"p": portfolio_id, "s": symbol, "d": as_of},
+    )
+    return dict(rows[0]) if rows else {}
+
+
+def raw_rows(
+    warehouse: Warehouse, one: Strategy, security_id: str, symbol: str, session: date
+) -> tuple[RawRow, ...]:
+    """Return the rows of a strategy's datasets about a security that its signal of a session looked at.
+
+    A row counts as it was known at the decision time; later corrections and tombstones do not show.
+    """
+    at = calendar.decision_time(session)
+    names = sorted(_names(warehouse, security_id, symbol, at))
+    out: list[RawRow] = []
+    for dataset in one.datasets:
+        for name in _TABLES.get(dataset, (dataset,)):
+            out.extend(_rows_of(warehouse, name, names, at, one.lookback_days))
+    return tuple(sorted(out, key=lambda row: (row.event_date, row.known_at, row.dataset)))
+
+
+#: Prices are explained together with the actions that adjust them.
+_TABLES = {"prices": ("prices", "corporate_actions")}
+
+#: dataset -> (column that names the security, time that the window is about, columns shown)
+_LOOKUP = {
+    "politician_trades": (
+        "symbol",
+        "known_at",
+        ("politician", "chamber", "party", "transaction", "amount_range", "transaction_date", "report_date", "owner"),
+    ),
+    "wiki_views": ("article", "event_date", ("project", "article", "views")),
+    "prices": ("symbol", "event_date", ("symbol", "open", "close", "volume")),
+    "corporate_actions": ("symbol", "event_date", ("symbol", "action", "ratio", "amount")),
+}
+
+
+def _names(warehouse: Warehouse, security_id: str, symbol: str, at: datetime) -> set[str]:
+    """Return what a security is called in the datasets: its symbols and its article."""
+    rows = warehouse.rows(
+        "select distinct symbol, wiki_title from raw.securities where security_id = %s and known_at <= %s",
+        (security_id, at),
+    )
+    names = {symbol}
+    for row in rows:
+        names.add(str(row["symbol"]))
+        if row["wiki_title"]:
+            title = str(row["wiki_title"])
+            names |= {title, title.replace(" ", "_"), title.replace("_", " ")}
+    return names
+
+
+def _rows_of(warehouse: Warehouse, dataset: str, names: list[str], at: datetime, days: int) -> list[RawRow]:
+    from pas_lib.datasets import dataset as dataset_of
+
+    column, about, shown = _LOOKUP[dataset]
+    start = at - timedelta(days=days)
+    key = ", ".join(dataset_of(dataset).key)
+    rows = warehouse.rows(
+        f"select {', '.join((*_PROVENANCE, *shown))} from ("  # noqa: S608 - names of this catalogue
+        f" select distinct on ({key}) * from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
+        f" order by {key}, known_at desc, row_id desc) as known"
+        f" where not is_deleted and {about} > %(start)s order by event_date, known_at",
+        {"names": names, "at": at, "start": start if about == "known_at" else start.date()},
+    )
+    return [
+        RawRow(
+            dataset,
+            *(row[name] for name in _PROVENANCE),
+            values={name: row[name] for name in shown},
+        )
+        for row in rows
+    ]
