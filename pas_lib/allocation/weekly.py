@@ -113,7 +113,8 @@ def weekly_returns(daily_returns: pd.DataFrame, week_ends: Iterable[Any] | None 
     first, last = index[0], index[-1]
     monday = index - pd.to_timedelta(index.day_of_week, unit="D")
     if week_ends is None:
-        labels = pd.DatetimeIndex(pd.Series(index, index=monday).groupby(level=0).transform("max"))
+        ending = np.flatnonzero(np.r_[np.asarray(monday[1:] != monday[:-1]), True])
+        labels = index[ending[np.searchsorted(ending, np.arange(len(index)))]]
         usable = np.ones(len(index), dtype=bool)
         if last.isoweekday() < 5:
             usable &= labels != last
