@@ -1,0 +1,26 @@
+{#- Round to 10 significant digits: parallel sums differ in the last bits, ranks must not. NULL stays NULL.
+    Plain double arithmetic, so that both engines give the same digits. -#}
+{% macro significant(expression) -%}
+    (case when {{ expression }} = 0 then cast(0 as double precision)
+          else round({{ expression }} * power(cast(10 as double precision), 9 - floor(log10(abs({{ expression }})))))
+               / power(cast(10 as double precision), 9 - floor(log10(abs({{ expression }})))) end)
+{%- endmacro %}
+
+{#- 22:30 New York time of a date, whatever the connection's time zone is. -#}
+{% macro decision_time(date_expression) -%}
+    ((cast({{ date_expression }} as timestamp) + interval '22 hours 30 minutes') at time zone 'America/New_York')
+{%- endmacro %}
+
+{#- The calendar date of an instant in New York. -#}
+{% macro new_york_date(instant) -%}
+    cast(({{ instant }} at time zone 'America/New_York') as date)
+{%- endmacro %}
+
+{% macro never() -%} cast('9999-12-31 00:00:00+00' as timestamp with time zone) {%- endmacro %}
+
+{% macro always() -%} cast('1900-01-01 00:00:00+00' as timestamp with time zone) {%- endmacro %}
+
+{#- A list of names as SQL literals. -#}
+{% macro literals(names) -%}
+    {%- for name in names -%} '{{ name }}' {%- if not loop.last %}, {% endif -%} {%- endfor -%}
+{%- endmacro %}

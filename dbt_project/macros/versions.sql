@@ -1,0 +1,50 @@
+{#- Every version of a raw table with the time it ended.
+
+    A version of a natural key ends when the next one becomes known, in the order (known_at, row_id); a tombstone ends
+    its predecessor and is no version itself. The version as known at T is the one with
+    known_at <= T and (superseded_at is null or superseded_at > T): at most one per key. -#}
+{% macro versions(dataset, key, columns) -%}
+with source as (
+    select * from {{ source('raw', dataset) }}
+    {%- set wanted = var('read_sources').get(dataset) %}
+    {%- if wanted %}
+    where source in ({{ literals(wanted) }})
+    {%- endif %}
+),
+
+ordered as (
+    select
+        {%- for column in columns %}
+        {{ column }},
+        {%- endfor %}
+        event_date,
+        known_at,
+        lead(known_at) over (partition by {{ key | join(', ') }} order by known_at, row_id) as superseded_at,
+        min(known_at) over (partition by {{ key | join(', ') }}) as first_known_at,
+        ingested_at,
+        source,
+        row_id,
+        is_deleted
+    from source
+)
+
+select
+    {%- for column in columns %}
+    {{ column }},
+    {%- endfor %}
+    event_date,
+    known_at,
+    superseded_at,
+    first_known_at,
+    ingested_at,
+    source,
+    row_id
+from ordered
+where not is_deleted
+{%- endmacro %}
+
+{#- The condition that a version is the current one at an instant. -#}
+{% macro current_at(version, instant) -%}
+    {{ version }}.known_at <= {{ instant }}
+    and ({{ version }}.superseded_at is null or {{ version }}.superseded_at > {{ instant }})
+{%- endmacro %}

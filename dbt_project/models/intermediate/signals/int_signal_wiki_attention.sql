@@ -1,0 +1,68 @@
+{{ signal_config('int_signal_wiki_attention', ['wiki_views', 'prices', 'corporate_actions', 'securities']) }}
+-- Jump of page views: ln of the mean of the last 7 known days over the mean of the 90 days before, in standard deviations
+-- of the daily ln views of those 90 days (views + 1, so that a day without any counts). Views of a day are known two days
+-- later at 00:00 UTC, so the newest known day is the UTC date of the decision time less 2. At least 5 of the 7 and 60 of
+-- the 90 days must be there. An article of several share classes counts once, for the symbol that comes first.
+with sessions as (
+    select
+        session,
+        decision_at,
+        cast((decision_at at time zone 'UTC') as date) - 2 as last_day
+    from {{ ref('int_sessions') }}
+    where is_month_end
+    {% if is_incremental() %}
+        and session >= {{ reprocess_from('int_signal_wiki_attention') }}
+    {% endif %}
+),
+
+attention as (
+    select
+        sessions.session,
+        sessions.decision_at,
+        views.article,
+        count(*) filter (where views.event_date > sessions.last_day - 7) as recent_days,
+        count(*) filter (where views.event_date <= sessions.last_day - 7) as base_days,
+        avg(cast(views.views as double precision)) filter (where views.event_date > sessions.last_day - 7) as recent_mean,
+        avg(cast(views.views as double precision)) filter (where views.event_date <= sessions.last_day - 7) as base_mean,
+        stddev_samp(ln(cast(views.views as double precision) + 1))
+            filter (where views.event_date <= sessions.last_day - 7) as base_deviation
+    from {{ ref('stg_raw__wiki_views') }} as views
+    inner join sessions
+        on views.event_date > sessions.last_day - 97
+        and views.event_date <= sessions.last_day
+        and {{ current_at('views', 'sessions.decision_at') }}
+    group by sessions.session, sessions.decision_at, views.article
+),
+
+jumps as (
+    select
+        attention.session,
+        bars.security_id,
+        bars.symbol,
+        ln((attention.recent_mean + 1) / (attention.base_mean + 1)) / attention.base_deviation as jump,
+        row_number() over (partition by attention.session, attention.article order by bars.symbol) as class_no
+    from attention
+    inner join {{ ref('int_security_versions') }} as versions
+        on replace(attention.article, ' ', '_') = replace(versions.wiki_title, ' ', '_')
+        and attention.decision_at >= versions.known_from
+        and attention.decision_at < versions.known_to
+    inner join {{ ref('daily_returns') }} as bars
+        on versions.security_id = bars.security_id
+        and attention.session = bars.session
+    where attention.recent_days >= 5
+        and attention.base_days >= 60
+        and attention.base_deviation > 1e-9
+        and versions.asset_class = 'stock'
+),
+
+candidates as (
+    select
+        session,
+        security_id,
+        symbol,
+        {{ significant('jump') }} as score
+    from jumps
+    where class_no = 1
+)
+
+{{ ranked_signal('wiki_attention') }}

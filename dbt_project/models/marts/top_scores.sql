@@ -1,0 +1,23 @@
+with ranked as (
+    select
+        score_date,
+        cast(row_number() over (partition by score_date order by overall desc, symbol) as integer) as rank,
+        security_id,
+        symbol,
+        overall,
+        momentum,
+        risk_adjusted
+    from {{ ref('ticker_scores') }}
+    where overall is not null
+)
+
+select
+    score_date,
+    rank,
+    security_id,
+    symbol,
+    overall,
+    momentum,
+    risk_adjusted
+from ranked
+where rank <= 20

@@ -1,0 +1,2 @@
+{{ versions('corporate_actions', ['symbol', 'action', 'event_date', 'ordinal'],
+    ['symbol', 'action', 'ratio', 'amount', 'currency', 'ordinal']) }}

@@ -1,0 +1,314 @@
+"""Running dbt: one place that knows its command line, its environment and its folders.
+
+dbt itself is imported when a command runs. The session, the target and the address go through the environment (a changed
+``--vars`` would parse the whole project again); each target and each kind of build has a target folder of its own, so that
+a retry never replays another build's failures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal
+
+from pas_lib.errors import PasError
+from pas_lib.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from pas_lib.settings import Settings
+
+PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+
+Target = Literal["pg", "duckdb"]
+Part = Literal["transform", "evaluate", "all"]
+
+_SELECT: dict[str, tuple[str, ...]] = {
+    "transform": ("--exclude", "tag:evaluate"),
+    "evaluate": ("--select", "tag:evaluate"),
+    "all": (),
+}
+_BAD = {"error", "fail", "runtime error", "partial success"}
+# The environment belongs to the whole process: builds in one process take turns.
+_TURN = threading.Lock()
+
+
+class DbtError(PasError):
+    """A dbt command failed; the message names the first node that did and the log."""
+
+
+@dataclass(frozen=True)
+class DbtResult:
+    """What a dbt command did.
+
+    Attributes
+    ----------
+    command : tuple of str
+        The arguments given to dbt.
+    seconds : float
+        Wall time, dbt's start-up included.
+    statuses : dict
+        Node id -> status, in the order dbt reported them; empty for commands without nodes.
+    timings : dict
+        Node id -> seconds.
+    target_path : Path
+        Folder with ``run_results.json``, ``manifest.json`` and the log.
+    """
+
+    command: tuple[str, ...]
+    seconds: float
+    statuses: Mapping[str, str]
+    timings: Mapping[str, float]
+    target_path: Path
+
+    def count(self, status: str) -> int:
+        """Return how many nodes ended with a status (``success``, ``pass``, ``skipped``, ...)."""
+        return sum(1 for found in self.statuses.values() if found == status)
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """dbt for one warehouse.
+
+    Parameters
+    ----------
+    url : str
+        A libpq address (target ``pg``) or the path of a DuckDB file (target ``duckdb``).
+    work_dir : Path
+        Parent of the target folders.
+    target : {"pg", "duckdb"}
+        Engine.
+    threads : int, default 3
+        Models built at once.
+    benchmark : str
+        Symbol of the benchmark.
+    """
+
+    url: str
+    work_dir: Path
+    target: Target = "pg"
+    threads: int = 3
+    benchmark: str = "SPY"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Dbt:
+        """Return dbt for the configured warehouse."""
+        from pas_lib.warehouse import Warehouse
+
+        return cls(Warehouse.from_settings(settings).url, settings.home / "dbt", benchmark=settings.benchmark)
+
+    # -- commands
+
+    def build(
+        self,
+        as_of: date,
+        *,
+        part: Part = "transform",
+        full_refresh: bool = False,
+        unit_tests: bool = False,
+        data_tests: bool = True,
+        select: Sequence[str] = (),
+        isolated: bool = False,
+    ) -> DbtResult:
+        """Build and test models for a session.
+
+        Parameters
+        ----------
+        as_of : date
+            The session (``PAS_AS_OF``).
+        part : {"transform", "evaluate", "all"}
+            Everything but the performance marts, only those, or both.
+        full_refresh : bool
+            Build incremental models from nothing.
+        unit_tests : bool
+            Run dbt's unit tests too; they test the code, not the data.
+        data_tests : bool
+            Run the data tests.
+        select : sequence of str
+            Node selection, instead of ``part``'s.
+        isolated : bool
+            Run in a process of its own instead of in this one.
+
+        Raises
+        ------
+        DbtError
+            If a model or test failed.
+        """
+        arguments = ["build", *(["--select", *select] if select else _SELECT[part])]
+        left_out = [*([] if unit_tests else ["unit_test"]), *([] if data_tests else ["test"])]
+        if left_out:
+            arguments += ["--exclude-resource-type", *left_out]
+        if full_refresh:
+            arguments.append("--full-refresh")
+        return self._run(arguments, as_of, part, isolated)
+
+    def retry(self, as_of: date, *, part: Part = "transform", isolated: bool = False) -> DbtResult:
+        """Run again what failed or was skipped in the last build of that part; without one, build.
+
+        Raises
+        ------
+        DbtError
+            If a node failed again.
+        """
+        if not (self.target_path(part) / "run_results.json").exists():
+            return self.build(as_of, part=part, isolated=isolated)
+        return self._run(["retry"], as_of, part, isolated)
+
+    def docs(self, as_of: date, page: Path, *, isolated: bool = False) -> Path:
+        """Write the documentation as one page that needs no network, and return its path.
+
+        Raises
+        ------
+        DbtError
+            If dbt could not make it.
+        """
+        self._run(["docs", "generate", "--static"], as_of, "docs", isolated)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        fresh = page.with_name(f".{page.name}.new")
+        shutil.copyfile(self.target_path("docs") / "static_index.html", fresh)
+        fresh.replace(page)
+        return page
+
+    def parse(self, as_of: date) -> DbtResult:
+        """Parse the project and write ``manifest.json``."""
+        return self._run(["parse"], as_of, "docs", False)
+
+    def target_path(self, part: str) -> Path:
+        """Return the target folder of a kind of build."""
+        return self.work_dir / f"{self.target}-{part}"
+
+    # -- how
+
+    def environment(self, as_of: date, part: str) -> dict[str, str]:
+        """Return the variables that ``profiles.yml`` and the models read."""
+        out = {
+            "PAS_AS_OF": as_of.isoformat(),
+            "PAS_BENCHMARK": self.benchmark,
+            "PAS_DBT_TARGET": self.target,
+            "PAS_DBT_THREADS": str(self.threads),
+            "DBT_PROFILES_DIR": str(PROJECT_DIR),
+            "DBT_PROJECT_DIR": str(PROJECT_DIR),
+            "DBT_TARGET_PATH": str(self.target_path(part)),
+            "DBT_LOG_PATH": str(self.target_path(part)),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+        }
+        if self.target == "duckdb":
+            return out | {"PAS_DBT_PATH": self.url}
+        import psycopg.conninfo
+
+        parts = psycopg.conninfo.conninfo_to_dict(self.url)
+        return out | {
+            "PAS_DBT_HOST": str(parts.get("host") or "localhost"),
+            "PAS_DBT_PORT": str(parts.get("port") or 5432),
+            "PAS_DBT_USER": str(parts.get("user") or "postgres"),
+            "PAS_DBT_DBNAME": str(parts.get("dbname") or "pas"),
+            "DBT_ENV_SECRET_PAS_PASSWORD": str(parts.get("password") or ""),
+        }
+
+    def _run(self, arguments: list[str], as_of: date, part: str, isolated: bool) -> DbtResult:
+        folder = self.target_path(part)
+        folder.mkdir(parents=True, exist_ok=True)
+        results = folder / "run_results.json"
+        before = results.stat().st_mtime_ns if results.exists() else 0
+        environment = self.environment(as_of, part)
+        command = ["--quiet", "--no-use-colors", "--log-level-file", "info", *arguments]
+        began = monotonic()
+        reason = _in_own_process(command, environment) if isolated else _in_process(command, environment)
+        seconds = monotonic() - began
+        statuses: dict[str, str] = {}
+        timings: dict[str, float] = {}
+        if results.exists() and results.stat().st_mtime_ns != before:
+            for node in json.loads(results.read_text(encoding="utf-8"))["results"]:
+                statuses[node["unique_id"]] = node["status"]
+                timings[node["unique_id"]] = float(node["execution_time"])
+                if node["status"] in _BAD and not (reason and reason.startswith("node ")):
+                    detail = (node.get("message") or "").strip().splitlines()
+                    reason = f"node {node['unique_id']} {node['status']}: {' '.join(d.strip() for d in detail[:3])}"
+        if reason is not None:
+            raise DbtError(f"dbt {arguments[0]} failed: {reason}", hint=f"its log is {folder / 'dbt.log'}")
+        return DbtResult(tuple(arguments), seconds, statuses, timings, folder)
+
+
+def _in_process(command: list[str], environment: Mapping[str, str]) -> str | None:
+    """Run dbt in this process; return why it failed, or None."""
+    from dbt.cli.main import dbtRunner
+
+    with _TURN, _environment(environment):
+        outcome: Any = dbtRunner().invoke(command)
+    if outcome.success:
+        return None
+    return _first_line(outcome.exception) if outcome.exception else "see the log"
+
+
+def _in_own_process(command: list[str], environment: Mapping[str, str]) -> str | None:
+    import subprocess
+    import sys
+
+    code = "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return None
+    lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
+    return " ".join(lines[-3:])[:500] if lines else f"exit status {done.returncode}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) if lines else type(error).__name__
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def build(settings: Settings, session: date, *, part: Part = "transform", retry: bool = False) -> dict[str, Any]:
+    """Build a part of the project for a session, in this process, and return counts for logs.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names the warehouse and the home folder.
+    session : date
+        The session.
+    part : {"transform", "evaluate", "all"}
+        What to build.
+    retry : bool
+        Only what failed or was left out of the last build.
+
+    Raises
+    ------
+    DbtError
+        If a model or test failed.
+    """
+    dbt = Dbt.from_settings(settings)
+    result = dbt.retry(session, part=part) if retry else dbt.build(session, part=part)
+    return {
+        "built": result.count("success"),
+        "passed": result.count("pass"),
+        "warned": result.count("warn"),
+        "seconds": round(result.seconds, 2),
+    }

@@ -1,0 +1,294 @@
+"""A small made-up history, written straight into the raw tables: for tests of what comes after collection.
+
+Awkward cases are placed on purpose; each is named in :class:`RawWorld`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pas_lib import clock
+from pas_lib.datasets import TIMESTAMP, catalogue
+from pas_lib.warehouse import Warehouse, copy_arrow
+
+SECTOR_ETFS = ("XLB", "XLC", "XLE", "XLF", "XLI", "XLK", "XLP", "XLRE", "XLU", "XLV", "XLY")
+SERIES = {"VIXCLS": 1, "DGS10": 1, "FEDFUNDS": 31, "CPIAUCSL": 31, "GDPC1": 92}
+
+
+@dataclass
+class RawWorld:
+    """The rows of the world, per dataset, ready to be copied.
+
+    Attributes
+    ----------
+    start, end : date
+        First and last session with prices.
+    stocks : int
+        Number of stocks; half of them have an article.
+    seed : int
+        Of everything that is drawn.
+    """
+
+    start: date = date(2024, 7, 1)
+    end: date = date(2025, 12, 31)
+    stocks: int = 26
+    seed: int = 3
+    trades: int = 400
+    wiki_start: date = date(2025, 3, 1)
+    macro_start: date = date(2024, 1, 1)
+    tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+
+    #: split 2:1 and a dividend on the same stock, some days apart
+    split_symbol = "S001"
+    #: traded as S002 until the rename, then as NEW2; its bars come under both symbols
+    renamed = ("S002", "NEW2")
+    #: stops trading; its symbol is given to another company later
+    reused = "S003"
+    #: misses three sessions in a row, one of them an ex-date
+    halted = "S004"
+    #: one close was corrected a week later, another bar was withdrawn and came back
+    corrected = "S005"
+    #: two share classes with one article
+    classes = ("S006.A", "S006.B")
+    #: identical prices all the time: no volatility
+    constant = "S007"
+    #: listed half-way
+    young = "S008"
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+        self.sessions = clock.sessions(self.start, self.end)
+        self.fetched = clock.decision_time(self.end) - timedelta(hours=2)
+        self._companies()
+        self._prices()
+        self._trades()
+        self._wiki()
+        self._macro()
+
+    # -- rows
+
+    def add(self, dataset: str, event_date: date, known_at: datetime, **values: Any) -> None:
+        """Append a row; ``ingested_at``, ``is_deleted`` and ``source`` may be given."""
+        rows = self.tables.setdefault(dataset, {"event_date": [], "known_at": [], "values": []})
+        rows["event_date"].append(event_date)
+        rows["known_at"].append(known_at)
+        rows["values"].append(values)
+
+    def arrow(self, dataset: str) -> pa.Table:
+        """Return the rows of a dataset with all columns of its raw table."""
+        rows = self.tables[dataset]
+        values = rows["values"]
+        known = rows["known_at"]
+        ingested = [v.get("ingested_at", max(k, self.fetched)) for v, k in zip(values, known, strict=True)]
+        columns: dict[str, pa.Array] = {
+            "source": pa.array([v.get("source", "made_up") for v in values]),
+            "event_date": pa.array(rows["event_date"], pa.date32()),
+            "known_at": pa.array(known, TIMESTAMP),
+            "ingested_at": pa.array(ingested, TIMESTAMP),
+            "source_url": pa.repeat(pa.scalar("made-up://"), len(known)),
+            "run_id": pa.repeat(pa.scalar("test"), len(known)),
+            "content_hash": pa.array([f"{dataset}-{i}" for i in range(len(known))]),
+            "is_deleted": pa.array([v.get("is_deleted", False) for v in values]),
+        }
+        for column in catalogue()[dataset].columns:
+            columns[column.name] = pa.array([v.get(column.name) for v in values], column.arrow)
+        return pa.table(columns)
+
+    def load(self, warehouse: Warehouse, *, known_until: datetime | None = None) -> None:
+        """Copy everything into the raw tables; with ``known_until`` only what was known then."""
+        import pyarrow.compute as pc
+
+        with warehouse.connect() as conn:
+            for dataset in self.tables:
+                table = self.arrow(dataset)
+                if known_until is not None:
+                    table = table.filter(pc.less_equal(table.column("known_at"), pa.scalar(known_until, TIMESTAMP)))
+                copy_arrow(conn, table, f"raw.{dataset}")
+
+    def append(self, warehouse: Warehouse, dataset: str, event_date: date, known_at: datetime, **values: Any) -> None:
+        """Insert one more row, as a later collection would."""
+        one = RawWorld.__new__(RawWorld)
+        one.tables, one.fetched = {}, known_at
+        one.add(dataset, event_date, known_at, **values)
+        with warehouse.connect() as conn:
+            copy_arrow(conn, one.arrow(dataset), f"raw.{dataset}")
+
+    # -- the world
+
+    def _companies(self) -> None:
+        old = clock.ny_midnight(date(2020, 1, 2))
+        self.stock_symbols: dict[str, str] = {}
+        for i in range(self.stocks):
+            symbol = f"S{i:03d}"
+            if i == 6:
+                for letter in "AB":
+                    self.stock_symbols[f"{symbol}.{letter}"] = f"cik{i:010d}.{letter}"
+            else:
+                self.stock_symbols[symbol] = f"cik{i:010d}"
+        for i, (symbol, security_id) in enumerate(self.stock_symbols.items()):
+            known = clock.ny_midnight(self.sessions[len(self.sessions) // 2]) if symbol == self.young else old
+            article = f"Article_{security_id[:13]}" if i % 2 == 0 or symbol in self.classes else None
+            row = {
+                "security_id": security_id,
+                "name": f"Company {i}",
+                "sector": ("Energy", "Financials", "Utilities")[i % 3],
+                "cik": security_id[3:13],
+                "wiki_title": article,
+                "asset_class": "stock",
+                "leverage": 1.0,
+            }
+            self.add("securities", known.date(), known, symbol=symbol, ingested_at=known, **row)
+            index = ("sp500", "sp400")[i % 2]
+            self.add("universe", known.date(), known, index_name=index, symbol=symbol, event="listed",
+                     effective_date=known.date(), is_assumed=False, ingested_at=known)
+            if symbol == self.renamed[0]:
+                self.rename_day = self.sessions[len(self.sessions) * 2 // 3]
+                at = clock.ny_midnight(self.rename_day)
+                self.add("securities", self.rename_day, at, symbol=self.renamed[1], ingested_at=at, **row)
+        for symbol in ("SPY", "UPRO", *SECTOR_ETFS):
+            self.add("securities", date(2010, 1, 4), clock.ny_midnight(date(2010, 1, 4)), security_id=f"etf:{symbol}", symbol=symbol,
+                     name=f"Fund {symbol}", asset_class="etf", leverage=3.0 if symbol == "UPRO" else 1.0, ingested_at=old)
+            self.add("universe", date(2010, 1, 4), clock.ny_midnight(date(2010, 1, 4)), index_name="etf", symbol=symbol,
+                     event="listed", effective_date=date(2010, 1, 4), is_assumed=False, ingested_at=old)
+        # one leaves the index, one comes back after a removal
+        third = self.sessions[len(self.sessions) // 3]
+        self.add("universe", third, clock.ny_midnight(third), index_name="sp400", symbol="S009", event="removed",
+                 effective_date=third, is_assumed=False)
+        back = self.sessions[len(self.sessions) * 3 // 4]
+        self.add("universe", back, clock.ny_midnight(back), index_name="sp500", symbol="S009", event="added",
+                 effective_date=back, is_assumed=False)
+        # the reused symbol
+        self.reuse_day = self.sessions[len(self.sessions) * 3 // 5]
+        self.delisted = self.sessions[len(self.sessions) // 4]
+        at = clock.ny_midnight(self.reuse_day)
+        self.add("securities", self.reuse_day, at, security_id="cik0000009999", symbol=self.reused, name="Second holder",
+                 sector="Energy", asset_class="stock", leverage=1.0, ingested_at=at)
+
+    def _bar(self, symbol: str, day: date, close: float, **more: Any) -> None:
+        known = more.pop("known_at", clock.session_close(day))
+        self.add("prices", day, known, symbol=symbol, open=close * 0.995, high=close * 1.01, low=close * 0.98, close=close,
+                 volume=more.pop("volume", 1_000_000.0), currency="USD", split_factor=1.0, **more)
+
+    def _prices(self) -> None:
+        n = len(self.sessions)
+        market = self.rng.normal(0.0004, 0.009, n)
+        symbols = [*self.stock_symbols, "SPY", "UPRO", *SECTOR_ETFS]
+        for i, symbol in enumerate(symbols):
+            own = self.rng.normal(0.0, 0.004 if symbol == "SPY" else 0.012, n)
+            beta = 3.0 if symbol == "UPRO" else 0.6 + 0.05 * (i % 12)
+            path = np.round((20.0 + 3 * (i % 40)) * np.exp(np.cumsum(beta * market + own)), 4)
+            if symbol == self.constant:
+                path[:] = 55.0
+            self._history(symbol, path)
+        index = np.round(4000 * np.exp(np.cumsum(market)), 2)
+        for day, close in zip(self.sessions, index, strict=True):
+            self.add("sp500_index", day, clock.session_close(day), symbol="^GSPC", open=float(close), high=float(close),
+                     low=float(close), close=float(close), volume=1e9, currency="USD", split_factor=1.0)
+
+    def _history(self, symbol: str, path: np.ndarray) -> None:
+        n = len(self.sessions)
+        split_at = n // 2 if symbol == self.split_symbol else None
+        skipped = range(n // 2, n // 2 + 3) if symbol == self.halted else range(0)
+        for j, (day, close) in enumerate(zip(self.sessions, path.tolist(), strict=True)):
+            if j in skipped or (symbol == self.young and day < self.sessions[n // 2]):
+                continue
+            value = close / 2 if split_at is not None and j >= split_at else close
+            if symbol == self.reused:
+                if day >= self.reuse_day:
+                    self._bar(symbol, day, value)  # fetched at the end: the second holder's
+                elif day < self.delisted:
+                    self._bar(symbol, day, value, ingested_at=clock.decision_time(day))
+                continue
+            if symbol == self.renamed[0]:
+                if day < self.rename_day:
+                    self._bar(symbol, day, value, ingested_at=clock.decision_time(day))
+                self._bar(self.renamed[1], day, value)
+                continue
+            if symbol == self.corrected and j == n // 3:
+                self._bar(symbol, day, value * 1.02)
+                self._bar(symbol, day, value, known_at=clock.decision_time(self.sessions[j + 5]) - timedelta(hours=2))
+                continue
+            if symbol == self.corrected and j == n // 3 + 20:
+                self._bar(symbol, day, value)
+                self._bar(symbol, day, value, is_deleted=True, known_at=clock.session_close(day) + timedelta(minutes=5))
+                self._bar(symbol, day, value, known_at=clock.session_close(self.sessions[j + 2]))
+                continue
+            self._bar(symbol, day, value)
+        if symbol == self.constant:
+            return
+        offset = sum(map(ord, symbol)) % 50
+        for j in range(20 + offset, n, 63):
+            if symbol == self.young and j <= n // 2:
+                continue
+            self._action(symbol, self.sessions[j], "dividend", amount=round(float(path[j]) * 0.004, 4))
+        if split_at is not None:
+            self._action(symbol, self.sessions[split_at], "split", ratio=2.0)
+        if symbol == self.halted:
+            self._action(symbol, self.sessions[n // 2 + 1], "dividend", amount=1.0)
+
+    def _action(self, symbol: str, day: date, action: str, **values: Any) -> None:
+        held = self.renamed[1] if symbol == self.renamed[0] else symbol
+        if symbol == self.reused and day < self.reuse_day:
+            values["ingested_at"] = clock.decision_time(day)
+        self.add("corporate_actions", day, clock.ny_midnight(day), symbol=held, action=action, currency="USD", ordinal=0, **values)
+
+    def _trades(self) -> None:
+        symbols = [*self.stock_symbols, "SPY", "XLK"]
+        ranges = ((1001.0, 15000.0), (15001.0, 50000.0), (50001.0, 100000.0), (1000001.0, None))
+        first = (self.start - timedelta(days=20)).toordinal()
+        for i in range(self.trades):
+            day = date.fromordinal(int(self.rng.integers(first, self.end.toordinal() - 2)))
+            report = min(day + timedelta(days=int(self.rng.integers(1, 45))), self.end)
+            low, high = ranges[int(self.rng.choice(4, p=[0.6, 0.25, 0.13, 0.02]))]
+            symbol = symbols[int(self.rng.integers(len(symbols)))]
+            if symbol == self.renamed[0] and day >= self.rename_day:
+                symbol = self.renamed[1]
+            row: dict[str, Any] = {
+                "politician": f"Member {i % 17}", "chamber": "House", "party": "DR"[i % 2], "symbol": symbol,
+                "asset_type": "OP" if i % 23 == 0 else "ST",
+                "transaction": ("purchase", "purchase", "sale", "sale_partial", "exchange")[int(self.rng.integers(5))],
+                "amount_range": f"{low}-{high}", "amount_low": low, "amount_high": high, "transaction_date": day,
+                "report_date": report, "owner": "", "ordinal": i,
+            }
+            known = clock.next_session_midnight(report)
+            self.add("politician_trades", day, known, **row)
+            if i % 40 == 7:  # the amount was corrected three weeks later
+                self.add("politician_trades", day, known + timedelta(days=21), **{**row, "amount_low": low * 2})
+            if i % 40 == 11:  # withdrawn after a week
+                self.add("politician_trades", day, known + timedelta(days=7), **row, is_deleted=True)
+
+    def _wiki(self) -> None:
+        articles = sorted({v["wiki_title"] for v in self.tables["securities"]["values"] if v.get("wiki_title")})
+        days = (self.end - self.wiki_start).days
+        for article in articles:
+            level = float(self.rng.uniform(50, 5000))
+            views = np.round(level * np.exp(self.rng.normal(0, 0.25, days))).astype(int)
+            for j in range(days):
+                if self.rng.random() < 0.01:
+                    continue
+                day = self.wiki_start + timedelta(days=j)
+                known = datetime.combine(day + timedelta(days=2), time(0), UTC)
+                key = {"project": "en.wikipedia", "article": article, "access": "all-access", "agent": "user"}
+                self.add("wiki_views", day, known, views=int(views[j]), **key)
+                if j % 97 == 50:
+                    self.add("wiki_views", day, known + timedelta(days=3), views=int(views[j]) + 10, **key)
+
+    def _macro(self) -> None:
+        for series, step in SERIES.items():
+            day, level = self.macro_start, 20.0
+            while day <= self.end:
+                level = round(max(1.0, level + float(self.rng.normal(0, 0.4))), 2)
+                lag = 1 if step == 1 else 15
+                start = day + timedelta(days=(step if step > 1 else 0) + lag)
+                self.add("macro_series", day, clock.next_session_midnight(start), series_id=series, value=level, realtime_start=start,
+                         vintage="alfred")
+                if step > 1:  # revised a month later
+                    revised = start + timedelta(days=30)
+                    self.add("macro_series", day, clock.next_session_midnight(revised), series_id=series, value=level + 0.1,
+                             realtime_start=revised, vintage="alfred")
+                day += timedelta(days=step)
