@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from functools import cached_property
@@ -409,7 +410,7 @@ def load_world(home: Path | None, seed: int = 7, size: str = "full") -> World:
     if path.exists():
         try:
             return _load(seed, size, path)
-        except (OSError, ValueError, KeyError, TypeError, EOFError):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)
     world = generate(seed, size)
     _save(world, path)
