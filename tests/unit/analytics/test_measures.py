@@ -180,7 +180,7 @@ def test_table_equals_single_summaries(seed: int, t: int, holes: bool, rate: flo
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_translation_and_noise(seed: int) -> None:
-    """A constant added leaves the deviation; a shift up never deepens the drawdown; a common shift leaves the active return."""
+    """A constant leaves the deviation, a shift up the drawdown no deeper, a common shift the active return."""
     rng = np.random.default_rng(seed)
     x = rng.normal(0.001, 0.01, 200)
     assert annual_volatility(x + 0.01) == pytest.approx(annual_volatility(x), rel=1e-9)
