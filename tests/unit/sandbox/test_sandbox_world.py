@@ -128,7 +128,9 @@ def test_renames_reuse_delistings_and_halts(full: World) -> None:
 
     (reused,) = awkward["reused"]
     first, second = full.listing(reused, date(2024, 8, 1)), full.listing(reused, date(2025, 4, 1))
-    assert first is not None and second is not None and first.cik != second.cik
+    assert first is not None
+    assert second is not None
+    assert first.cik != second.cik
     assert full.listing(reused, date(2024, 12, 2)) is None
 
     for symbol, text in awkward["delistings"]:
@@ -149,7 +151,9 @@ def test_a_bankruptcy_pays_nothing_and_a_takeover_the_last_close(full: World) ->
     assert Counter(v == 0 for v in paid.values()) == Counter({False: 5, True: 1})
     (failed,) = [s for s, v in paid.items() if v == 0]
     last, earlier = full.previous_bar(failed, date(2026, 2, 12)), full.bar(failed, date(2026, 1, 2))
-    assert last is not None and earlier is not None and last.close < 0.35 * earlier.close
+    assert last is not None
+    assert earlier is not None
+    assert last.close < 0.35 * earlier.close
 
 
 def test_share_classes_share_a_cik_and_nearly_a_price_path(full: World) -> None:
@@ -226,7 +230,7 @@ def test_assets_of_a_day(full: World) -> None:
     assets = {a.symbol: a for a in full.assets(date(2026, 3, 2))}
     gone = full.roster.by_slot("L20")[0].symbol_on(FIRST_DECISION)
     assert assets["SPY"].exchange == "ARCA"
-    assert assets[gone].status == "inactive" and not assets[gone].tradable
+    assert (assets[gone].status, assets[gone].tradable) == ("inactive", False)
     assert any(not a.fractionable for a in assets.values())
     late = full.roster.by_slot("E10")[0]
     assert late.symbol_on(date(2026, 3, 16)) not in assets
@@ -234,5 +238,6 @@ def test_assets_of_a_day(full: World) -> None:
 
 def test_small_world_reaches_over_the_first_decision(small: World) -> None:
     at = small.grid.index_of(FIRST_DECISION)
-    assert at is not None and at >= 252
+    assert at is not None
+    assert at >= 252
     assert len({x.cik for x in small.roster.listings if x.tier in "LMS"}) == 40
