@@ -24,9 +24,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from alpaca.common.exceptions import APIError
-from alpaca.data.historical.stock import StockHistoricalDataClient
-from alpaca.trading.client import TradingClient
 from requests.adapters import HTTPAdapter
 
 from pas_lib.clock import NY, ny_midnight
@@ -156,6 +153,12 @@ class AlpacaGateway:
         options: GatewayOptions | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        # alpaca-py takes more than a second to import: only who really talks to a broker waits for it.
+        from alpaca.common.exceptions import APIError
+        from alpaca.data.historical.stock import StockHistoricalDataClient
+        from alpaca.trading.client import TradingClient
+
+        self._api_error: type[Exception] = APIError
         self.broker = broker
         self.options = options or GatewayOptions()
         self.sleep = sleep
@@ -216,7 +219,7 @@ class AlpacaGateway:
                 self.sleep(self.options.pause * 2 ** (n - 1))
             try:
                 return call()
-            except APIError as error:
+            except self._api_error as error:
                 status, message = _error(error)
                 if status in (401, 403) and "forbidden" in message.lower():
                     raise BrokerError(f"the {self.broker} broker refuses the key ({status})") from None
@@ -299,7 +302,7 @@ class AlpacaGateway:
     def _one(self, call: Callable[[], Any]) -> BrokerOrder | None:
         try:
             return _order(self._read("about an order", call, passes=(404,)))
-        except APIError:
+        except self._api_error:
             return None
         except (KeyError, TypeError, InvalidOperation) as error:
             raise BrokerError(f"the broker's order has no usable field {error}") from None
@@ -407,7 +410,7 @@ class AlpacaGateway:
                 return self._matching(order, _order(answer))
             except OrderMismatch:
                 raise
-            except APIError as error:
+            except self._api_error as error:
                 posted()
                 status, message = _error(error)
                 if 400 <= status < 500 and status != 429:
@@ -458,7 +461,7 @@ class AlpacaGateway:
             self._read(
                 "that it cancels an order", lambda: self._trading.delete(f"/orders/{broker_order_id}"), passes=(404, 422)
             )
-        except APIError:
+        except self._api_error:
             return
 
 
@@ -581,9 +584,9 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _error(error: APIError) -> tuple[int, str]:
+def _error(error: Exception) -> tuple[int, str]:
     """Return (status, message) of an answer that may be JSON, HTML or nothing."""
-    status = int(error.status_code or 0)
+    status = int(getattr(error, "status_code", None) or 0)
     text = str(error)
     try:
         body = json.loads(text)
