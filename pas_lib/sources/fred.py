@@ -2,7 +2,6 @@
 
 A series that is hardly ever revised is asked for once, as it is now, and each value becomes usable by the lag table. A
 revised series is asked for with all its vintages: each value then carries the first day on which it was the current one.
-Weekly indices that are recomputed back to their beginning every week are asked for in their first prints only.
 """
 
 from __future__ import annotations
@@ -28,16 +27,12 @@ UNREVISED = (
     "DGS10",
     "DGS30",
     "DTB3",
-    "T10Y2Y",
-    "DFF",
     "FEDFUNDS",
     "TB3MS",
     "UMCSENT",
-    "BAMLH0A0HYM2",
 )
-REVISED = ("CPIAUCSL", "UNRATE", "PAYEMS", "GDPC1", "INDPRO")
-FIRST_PRINTS = ("NFCI", "STLFSI4")
-SERIES = (*UNREVISED, *REVISED, *FIRST_PRINTS)
+REVISED = ("CPIAUCSL", "UNRATE", "GDPC1", "INDPRO")
+SERIES = (*UNREVISED, *REVISED)
 
 #: The key of the sandbox; the real one is a setting.
 _SANDBOX_KEY = "sandbox0" * 4
@@ -83,8 +78,6 @@ class Fred:
                 params |= {"realtime_start": start, "realtime_end": _LATEST}
                 if since:
                     context["window_start"] = start
-            elif series_id in FIRST_PRINTS:
-                params |= {"realtime_start": _EARLIEST, "realtime_end": _LATEST, "output_type": "4"}
             elif since:
                 params["observation_start"] = (since - _LOOK_BACK).isoformat()
             yield Request(self.name, ask.dataset, series_id, url, params=params, context=context)
