@@ -1,7 +1,7 @@
 """The landing: every payload as received, and the queue of what is not loaded yet.
 
-One file per payload: a line of JSON that tells where it came from, then the bytes. A run's manifest is written last, into
-the queue; what has no manifest never happened. A manifest leaves the queue when its rows are committed.
+One file per payload: a line of JSON that tells where it came from, then the bytes. A run's manifest is written last,
+into the queue; what has no manifest never happened. A manifest leaves the queue when its rows are committed.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _MARKET_TIME = re.compile(rb'"regularMarketTime":\s*(\d+)')
 def parse_file(dataset: str, path: Path | str, source_name: str | None = None) -> list[dict[str, Any]]:
     """Return the records of a payload in a file.
 
-    The site's format is recognised by the content. What a request would have told the parser (which series, which index)
-    is taken from the payload, and where it does not say so, from the file's name.
+    The site's format is recognised by the content. What a request would have told the parser (which series, which
+    index) is taken from the payload, and where it does not say so, from the file's name.
 
     Parameters
     ----------
@@ -97,7 +97,9 @@ def _fetched_at(content: bytes) -> datetime:
 def _context(data: Dataset, place: Path) -> dict[str, str]:
     name = place.name
     if data.name == "macro_series":
-        found = re.search(r"(?:observations|fredgraph)_([A-Z0-9]+)", name) or re.search(r"\b([A-Z][A-Z0-9]{2,})\b", name)
+        found = re.search(r"(?:observations|fredgraph)_([A-Z0-9]+)", name) or re.search(
+            r"\b([A-Z][A-Z0-9]{2,})\b", name
+        )
         return {"series_id": found[1]} if found else {}
     if (data.leader or data.name) == "universe":
         lowered = name.lower()

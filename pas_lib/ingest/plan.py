@@ -95,9 +95,7 @@ def plan(
     return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full)
 
 
-def _symbols(
-    warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str
-) -> list[str]:
+def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:
     found = {benchmark}
     for row in warehouse.rows(_SYMBOLS):
         symbol, last = row["symbol"], loaded.get(row["symbol"])

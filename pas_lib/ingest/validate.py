@@ -102,7 +102,8 @@ class Intake:
 
     def _resolve(self) -> None:
         """Settle the rows of all sources against what is current, together."""
-        assert self.dataset.resolve is not None and self.current is not None  # noqa: S101
+        if self.dataset.resolve is None or self.current is None:
+            return
         sources = [source for source, buffer in self._buffers.items() if buffer.tables]
         if not sources:
             return
@@ -112,27 +113,26 @@ class Intake:
             table = pa.concat_tables(buffer.tables)
             marked.append(
                 table.append_column("_source", pa.repeat(source, table.num_rows)).append_column(
-                    "_url", _repeat_urls(buffer.urls, 0)
+                    "_url", _repeat_urls(buffer.urls)
                 )
             )
         settled = self.dataset.resolve(pa.concat_tables(marked), self.current)
         for source in sources:
             rows = settled.filter(pc.equal(settled.column("_source"), source))
             buffer = self._buffers[source]
-            counts = rows.column("_url").value_counts() if rows.num_rows else []
-            del counts
             buffer.urls = [(url, "", 1) for url in rows.column("_url").to_pylist()]
             buffer.tables = [rows.drop_columns(["_source", "_url"])] if rows.num_rows else []
             buffer.rows = rows.num_rows
 
     def _flush(self, source: str, buffer: _Buffer) -> None:
-        assert self._fetched_at is not None  # noqa: S101
+        if self._fetched_at is None:
+            return
         if buffer.tables:
             table = pa.concat_tables(buffer.tables).combine_chunks()
-            urls = _repeat_urls(buffer.urls, 0)
+            urls = _repeat_urls(buffer.urls)
             bad, reasons = find_invalid(self.dataset, table)
             if reasons:
-                self._refuse(source, table, buffer.urls, bad, reasons)
+                self._refuse(source, table, buffer.urls, reasons)
                 valid = pc.invert(bad)
                 refused = table.filter(bad)
                 complete = [pc.is_valid(refused.column(name)) for name in self.dataset.key]
@@ -151,9 +151,7 @@ class Intake:
             self.load.add_scopes(self.dataset.scope_table(buffer.scopes), source)
         self._buffers[source] = _Buffer()
 
-    def _refuse(
-        self, source: str, table: pa.Table, urls: list[tuple[str, str, int]], bad: pa.Array, reasons: dict[int, str]
-    ) -> None:
+    def _refuse(self, source: str, table: pa.Table, urls: list[tuple[str, str, int]], reasons: dict[int, str]) -> None:
         ends: list[int] = []
         total = 0
         for _, _, count in urls:
@@ -176,13 +174,11 @@ class Intake:
             return
         with conn.cursor() as cursor, cursor.copy(statement) as copy:
             for row in self.refused:
-                copy.write_row(
-                    (self.dataset.name, row.source, run_id, row.url, row.path, row.reason, row.record, now)
-                )
+                copy.write_row((self.dataset.name, row.source, run_id, row.url, row.path, row.reason, row.record, now))
 
 
-def _repeat_urls(urls: list[tuple[str, str, int]], part: int) -> pa.Array:
-    values = pa.array([entry[part] for entry in urls], pa.string())
+def _repeat_urls(urls: list[tuple[str, str, int]]) -> pa.Array:
+    values = pa.array([entry[0] for entry in urls], pa.string())
     counts = [entry[2] for entry in urls]
     positions = pa.array([i for i, count in enumerate(counts) for _ in range(count)], pa.int32())
     return values.take(positions)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pas_lib.errors import PayloadError
 
@@ -185,33 +186,45 @@ class Ask:
         return self.starts.get(item, self.start)
 
 
-class Source(Protocol):
-    """A site."""
+class Source(ABC):
+    """A site.
+
+    Attributes
+    ----------
+    name : str
+        Name of the module; stamped on every row.
+    site : str
+        Prefix under the sandbox; also the key of the rate limit.
+    host : str
+        Base address of the real site.
+    profiles : frozenset of str
+        Values of PAS_SOURCES under which it is collected from.
+    key_setting : str or None
+        Settings field of the credential it needs.
+    accepts : frozenset of int
+        Statuses beside 200 whose body the parser understands ("not known here").
+    """
 
     name: str
     site: str
-    """Prefix under the sandbox; also the key of the rate limit."""
     host: str
-    """Base address of the real site."""
-    profiles: frozenset[str]
-    """Values of PAS_SOURCES under which it is used."""
-    key_setting: str | None
-    """Settings field of the credential it needs."""
-    accepts: frozenset[int]
-    """Statuses beside 200 whose body the parser understands ("not known here")."""
+    profiles: frozenset[str] = frozenset({"sandbox", "public", "subscribed"})
+    key_setting: str | None = None
+    accepts: frozenset[int] = frozenset()
 
+    @abstractmethod
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield what to ask."""
-        ...
 
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return the request for the next page, or None."""
-        ...
+    def follow(self, request: Request, payload: Payload) -> Request | None:  # noqa: ARG002 - part of the contract
+        """Return the request for the next page, or None: most answers are complete."""
+        return None
 
+    @abstractmethod
     def check(self, payload: Payload) -> None:
         """Raise :class:`PayloadError` when the body is not what the site promises (seen at fetch, and asked again)."""
-        ...
 
+    @abstractmethod
     def parse(self, payload: Payload) -> list[Batch]:
         """Return what a payload says.
 
@@ -220,11 +233,10 @@ class Source(Protocol):
         PayloadError
             If it is not what the format promises.
         """
-        ...
 
+    @abstractmethod
     def recognises(self, body: bytes) -> bool:
         """Return whether a body looks like this site's format."""
-        ...
 
 
 def base_url(source: Source, settings: Settings) -> str:

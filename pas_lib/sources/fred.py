@@ -1,7 +1,7 @@
 """FRED's API: observations, with vintages for the series that are revised.
 
 A series that is hardly ever revised is asked for once, as it is now, and each value becomes usable by the lag table. A
-revised series is asked for with all its vintages: each value then carries the first day on which it was the current one.
+revised series is asked for with all its vintages: each value then carries the first day on which it was current.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import (
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    Source,
+    base_url,
+    excerpt,
+    looks_like_html,
+)
 from pas_lib.sources.fred_lags import lag_day
 
 if TYPE_CHECKING:
@@ -50,7 +60,7 @@ def _key(settings: Settings) -> str:
     return settings.fred_api_key.get_secret_value() if settings.fred_api_key else ""
 
 
-class Fred:
+class Fred(Source):
     """``/fred/series/observations``."""
 
     name = "fred"
@@ -90,7 +100,13 @@ class Fred:
                 dropped = ("realtime_start", "realtime_end", "output_type")
                 params = {k: v for k, v in request.params.items() if k not in dropped}
                 return Request(
-                    request.source, request.dataset, request.label, request.url, params, request.headers, request.context
+                    request.source,
+                    request.dataset,
+                    request.label,
+                    request.url,
+                    params,
+                    request.headers,
+                    request.context,
                 )
             return None
         reached = int(document["offset"]) + len(document["observations"])

@@ -1,7 +1,7 @@
 """When a macroeconomic value may first be used, where no vintage says so.
 
-Conservative days, per series: the value of a period is usable from 16:30 New York of the day given here. Business days are
-weekdays that are not US federal holidays, because the publishers keep those and not the exchange's calendar.
+Conservative days, per series: the value of a period is usable from 16:30 New York of the day given here. Business days
+are weekdays that are not US federal holidays, because the publishers keep those and not the exchange's calendar.
 """
 
 from __future__ import annotations

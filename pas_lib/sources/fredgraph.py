@@ -8,7 +8,17 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import (
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    Source,
+    base_url,
+    excerpt,
+    looks_like_html,
+)
 from pas_lib.sources.fred import SERIES
 from pas_lib.sources.fred_lags import lag_day
 
@@ -16,14 +26,12 @@ _DATES = ("observation_date", "date")
 _LOOK_BACK = timedelta(days=30)
 
 
-class FredGraph:
+class FredGraph(Source):
     """``/graph/fredgraph.csv``."""
 
     name = "fredgraph"
     site = "fredgraph"
     host = "https://fred.stlouisfed.org"
-    profiles = frozenset({"sandbox", "public", "subscribed"})
-    key_setting = None
     accepts = frozenset({404})
 
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -41,10 +49,6 @@ class FredGraph:
                 params=params,
                 context={"series_id": series_id},
             )
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None: one answer holds everything."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body begins with a date column and series ids."""

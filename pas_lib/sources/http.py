@@ -1,8 +1,8 @@
 """The one polite HTTP client.
 
-Identifies itself, keeps to a rate per site, reuses connections, has a time-out for everything, retries what may pass by
-itself with back-off and respects ``Retry-After``. A body that is not what the site promises (a challenge page with status
-200, a truncated answer) is asked for once more and then fails loudly.
+Identifies itself, keeps to a rate per site, reuses connections, has a time-out for everything, retries what may pass
+by itself with back-off and respects ``Retry-After``. A body that is not what the site promises (a challenge page with
+status 200, a truncated answer) is asked for once more and then fails loudly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
-from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate
+from pyrate_limiter import InMemoryBucket, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -29,7 +29,9 @@ from pas_lib.sources.base import Payload, Request, Source, excerpt
 if TYPE_CHECKING:
     from pas_lib.settings import Settings
 
-_SECRET = re.compile(r"^(api[-_]?key|key|token|apikey|access[-_]?token|crumb|secret|password|auth|signature|sig)$", re.I)
+_SECRET = re.compile(
+    r"^(api[-_]?key|key|token|apikey|access[-_]?token|crumb|secret|password|auth|signature|sig)$", re.I
+)
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -79,9 +81,7 @@ _SITES = {
     "quiver-api": Politeness(per_second=0.9, workers=1, browser=True, timeout=90.0),
     "quiver": Politeness(per_second=0.9, workers=1, browser=True, timeout=60.0),
 }
-_BROWSER = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
-)
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
 
 def politeness(site: str, settings: Settings) -> Politeness:
@@ -129,7 +129,7 @@ class Client:
         self._sessions: list[requests.Session] = []
         self._limiter: Limiter | None = None
         if self.manner.per_second > 0:
-            interval = max(1, round(Duration.SECOND / self.manner.per_second))
+            interval = max(1, round(1000.0 / self.manner.per_second))
             self._limiter = Limiter(InMemoryBucket([Rate(1, interval)]))
 
     def __enter__(self) -> Client:
@@ -295,6 +295,6 @@ def _retry_after(answer: Any, now: datetime) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+        return max(0.0, float((parsedate_to_datetime(value) - now).total_seconds()))
     except (TypeError, ValueError):
         return None

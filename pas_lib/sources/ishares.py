@@ -8,7 +8,17 @@ from collections.abc import Iterable
 from datetime import date
 
 from pas_lib.sources import members
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import (
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    Source,
+    base_url,
+    excerpt,
+    looks_like_html,
+)
 
 _FUNDS = {"russell2000": "/us/products/239710/ishares-russell-2000-etf/latest-holdings.csv"}
 _COLUMNS = {
@@ -24,24 +34,19 @@ _COLUMNS = {
 _UNLISTED = ("NO MARKET", "NON-NMS", "UNLISTED")
 _EXCHANGES = {"NEW YORK STOCK EXCHANGE INC.": "NYSE", "NYSE": "NYSE", "NASDAQ": "NASDAQ"}
 #: The file writes share classes without a separator.
-_CLASSES = {
-    symbol.replace(".", ""): symbol
-    for symbol in (
-        "AGM.A BF.A BF.B BH.A BIO.B BRK.A BRK.B CRD.A CRD.B CWEN.A GEF.B GTN.A HEI.A HVT.A LEN.B LGF.A LGF.B "
-        "MKC.V MOG.A MOG.B PBR.A STZ.B TAP.A UHAL.B WSO.B"
-    ).split()
-}
+_CLASS_SHARES = (
+    "AGM.A", "BF.A", "BF.B", "BH.A", "BIO.B", "BRK.A", "BRK.B", "CRD.A", "CRD.B", "CWEN.A", "GEF.B", "GTN.A", "HEI.A",
+    "HVT.A", "LEN.B", "LGF.A", "LGF.B", "MKC.V", "MOG.A", "MOG.B", "PBR.A", "STZ.B", "TAP.A", "UHAL.B", "WSO.B",
+)  # fmt: skip
+_CLASSES = {symbol.replace(".", ""): symbol for symbol in _CLASS_SHARES}
 
 
-class IShares:
+class IShares(Source):
     """``latest-holdings.csv``."""
 
     name = "ishares"
     site = "ishares"
     host = "https://www.ishares.com"
-    profiles = frozenset({"sandbox", "public", "subscribed"})
-    key_setting = None
-    accepts: frozenset[int] = frozenset()
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per fund."""
@@ -53,10 +58,6 @@ class IShares:
                 url=base_url(self, ask.settings) + path,
                 context={"index_name": index_name},
             )
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None: the file is the whole fund."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is a holdings file of either generation."""

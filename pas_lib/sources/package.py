@@ -12,21 +12,18 @@ from datetime import date
 from importlib import resources
 
 from pas_lib.sources import members
-from pas_lib.sources.base import Ask, Batch, Payload, Request
+from pas_lib.sources.base import Ask, Batch, Payload, Request, Source
 
 _URL = "package:pas_lib.datasets/etfs.csv"
 _HEAD = ["symbol", "name", "sector", "leverage", "inception"]
 
 
-class Package:
+class Package(Source):
     """``pas_lib/datasets/etfs.csv``."""
 
     name = "package"
     site = "package"
     host = ""
-    profiles = frozenset({"sandbox", "public", "subscribed"})
-    key_setting = None
-    accepts: frozenset[int] = frozenset()
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield the one file."""
@@ -38,10 +35,6 @@ class Package:
         return Payload(
             self.name, request.dataset, request.label, _URL, 200, "text/csv", ask.now, dict(request.context), body
         )
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is this table."""

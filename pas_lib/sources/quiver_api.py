@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pas_lib.sources import congress
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import (
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    Source,
+    base_url,
+    excerpt,
+    looks_like_html,
+)
 
 if TYPE_CHECKING:
     from pas_lib.settings import Settings
@@ -35,7 +45,7 @@ def _token(settings: Settings) -> str:
     return settings.quiver_api_key.get_secret_value() if settings.quiver_api_key else ""
 
 
-class QuiverApi:
+class QuiverApi(Source):
     """``/beta/bulk/congresstrading`` and ``/beta/live/congresstrading``."""
 
     name = "quiver_api"
@@ -43,7 +53,6 @@ class QuiverApi:
     host = "https://api.quiverquant.com"
     profiles = frozenset({"sandbox", "subscribed"})
     key_setting = "quiver_api_key"
-    accepts: frozenset[int] = frozenset()
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield the bulk question when everything is to be compared, else the one for the newest disclosures."""
@@ -80,7 +89,7 @@ class QuiverApi:
         head = body[:3000].lstrip()
         if head.startswith(b'{"detail"') or b'"401_missing"' in head or head.startswith(b'"Upgrade'):
             return True
-        return head.startswith((b"[", b"{")) and b'"Ticker"' in head or head.strip() == b"[]"
+        return (head.startswith((b"[", b"{")) and b'"Ticker"' in head) or head.strip() == b"[]"
 
     def check(self, payload: Payload) -> None:
         """Refuse whatever is not an array."""

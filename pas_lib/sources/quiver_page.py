@@ -15,7 +15,7 @@ from urllib.parse import quote
 from selectolax.lexbor import LexborHTMLParser
 
 from pas_lib.sources import congress
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt
 
 POLITICIANS = (
     ("Nancy Pelosi", "P000197"),
@@ -27,15 +27,13 @@ _PARTY = {"D": "D", "R": "R", "I": "I"}
 _TRANSACTION_AT = (8, 1, 6, 10, 13)
 
 
-class QuiverPage:
+class QuiverPage(Source):
     """``/congresstrading/politician/{Name}-{BioGuideID}``."""
 
     name = "quiver_page"
     site = "quiver"
     host = "https://www.quiverquant.com"
     profiles = frozenset({"sandbox", "subscribed"})
-    key_setting = None
-    accepts: frozenset[int] = frozenset()
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per politician."""
@@ -49,10 +47,6 @@ class QuiverPage:
                 context={"politician": name, "bioguide_id": member},
             )
 
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None: the page holds everything."""
-        return None
-
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is a page with one of the two arrays, or with the table."""
         return b"tradeData" in body or b"recentTradesData" in body or b"table-congress" in body
@@ -63,7 +57,9 @@ class QuiverPage:
         if not any(name in text for name in ("tradeData", "recentTradesData", "table-congress")):
             title = LexborHTMLParser(text).css_first("title") if text.strip() else None
             said = title.text(strip=True) if title is not None else excerpt(payload.body)
-            raise payload.error(f"blocked or changed: {said!r}" if said else "the answer is empty", field_name="tradeData")
+            raise payload.error(
+                f"blocked or changed: {said!r}" if said else "the answer is empty", field_name="tradeData"
+            )
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per disclosed trade of an asset with a symbol."""
@@ -197,7 +193,7 @@ def _single(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] | No
     )
 
 
-def _recent(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] | None:
+def _recent(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] | None:  # noqa: ARG001 - as its peers
     return _make(
         row[0],
         row[3],
@@ -238,7 +234,7 @@ def _table(text: str) -> list[list[str]]:
     return rows
 
 
-def _from_table(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] | None:
+def _from_table(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] | None:  # noqa: ARG001 - as its peers
     kind, _, amount = str(row[1]).partition("$")
     found = re.search(r"\b(House|Senate)\s*/\s*([DRI])", str(row[3]))
     return _make(

@@ -9,30 +9,24 @@ from datetime import date
 from typing import Any
 
 from pas_lib.sources import members
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, excerpt, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, excerpt, looks_like_html
 
 _SYMBOL = ("symbol", "ticker symbol", "ticker")
 _NAME = ("security", "company")
 _FIRST_SPELL = date(1996, 1, 2)
 
 
-class UniverseCsv:
+class UniverseCsv(Source):
     """Snapshots of the list pages, spells of membership, dated changes."""
 
     name = "universe_csv"
     site = "universe-csv"
     host = ""
     profiles: frozenset[str] = frozenset()
-    key_setting = None
-    accepts: frozenset[int] = frozenset()
 
-    def requests(self, ask: Ask) -> Iterable[Request]:
+    def requests(self, ask: Ask) -> Iterable[Request]:  # noqa: ARG002 - part of the contract
         """Yield nothing: these files are not collected."""
         return ()
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body begins with the header of one of these files."""
@@ -76,9 +70,7 @@ class UniverseCsv:
                     changes.extend(_rendered(line))
             except (ValueError, IndexError) as error:
                 rejects.append(Reject({"row": line}, str(error)))
-        return members.batches(
-            index_name, listed, changes, payload.fetched_at, rejects, complete=False, as_of=as_of
-        )
+        return members.batches(index_name, listed, changes, payload.fetched_at, rejects, complete=False, as_of=as_of)
 
 
 def _heads(body: bytes) -> list[str]:

@@ -10,21 +10,19 @@ from urllib.parse import quote, unquote
 import orjson
 import pyarrow as pa
 
-from pas_lib.sources.base import Ask, Batch, Payload, Request, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Request, Source, base_url, excerpt, looks_like_html
 
 _EPOCH = date(1970, 1, 1)
 _TEXTS = ("project", "article", "access", "agent")
 _ABSENT = "do not have data for those date"
 
 
-class Wikimedia:
+class Wikimedia(Source):
     """``/metrics/pageviews/per-article/...``."""
 
     name = "wikimedia"
     site = "wikimedia"
     host = "https://wikimedia.org"
-    profiles = frozenset({"sandbox", "public", "subscribed"})
-    key_setting = None
     accepts = frozenset({404})
 
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -44,10 +42,6 @@ class Wikimedia:
                 url=f"{root}/en.wikipedia/all-access/user/{quote(title, safe='')}/daily/{start:%Y%m%d}/{end:%Y%m%d}",
                 context={"article": title, "start": start.isoformat(), "end": end.isoformat()},
             )
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None: one answer holds the whole range."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is a list of page views or one of the API's problems."""

@@ -10,7 +10,7 @@ import orjson
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pas_lib.sources import members
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, base_url, excerpt
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt
 
 PAGES = {
     "sp500": "List_of_S%26P_500_companies",
@@ -23,15 +23,12 @@ _ADDED = frozenset({"date added", "date first added"})
 Grid = list[list[tuple[str, LexborNode]]]
 
 
-class Wikipedia:
+class Wikipedia(Source):
     """The two list pages."""
 
     name = "wikipedia"
     site = "wikipedia"
     host = "https://en.wikipedia.org"
-    profiles = frozenset({"sandbox", "public", "subscribed"})
-    key_setting = None
-    accepts: frozenset[int] = frozenset()
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per index."""
@@ -43,10 +40,6 @@ class Wikipedia:
                 url=f"{base_url(self, ask.settings)}/wiki/{page}",
                 context={"index_name": index_name},
             )
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None: the page is the whole list."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is a list page (or the same through the parse API)."""

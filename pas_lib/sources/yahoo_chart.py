@@ -25,6 +25,7 @@ from pas_lib.sources.base import (
     Payload,
     Reject,
     Request,
+    Source,
     base_url,
     excerpt,
     looks_like_html,
@@ -46,14 +47,12 @@ def from_yahoo(symbol: str) -> str:
     return f"{found[1]}.{found[2]}" if found else symbol
 
 
-class YahooChart:
+class YahooChart(Source):
     """``/v8/finance/chart/{symbol}``."""
 
     name = "yahoo_chart"
     site = "yahoo"
     host = "https://query1.finance.yahoo.com"
-    profiles = frozenset({"sandbox", "public", "subscribed"})
-    key_setting = None
     accepts = frozenset({404})
 
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -76,10 +75,6 @@ class YahooChart:
                 },
                 context={"symbol": symbol, "start": ask.start_of(symbol).isoformat()},
             )
-
-    def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return None: one answer holds the whole range."""
-        return None
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is a chart envelope or one of Yahoo's error envelopes."""

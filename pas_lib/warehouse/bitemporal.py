@@ -1,8 +1,9 @@
+# ruff: noqa: S608 - identifiers come from the dataset catalogue, values are bound
 """The versioned load into ``raw``: set-based, append-only, exactly what changed.
 
-Rows are copied into a temporary table; one statement compares them with the latest version of each key and inserts what is
-new or different; another inserts a tombstone for each known row of the stated scope that is gone. Everything happens in
-the caller's transaction.
+Rows are copied into a temporary table; one statement compares them with the latest version of each key and inserts
+what is new or different; another inserts a tombstone for each known row of the stated scope that is gone. Everything
+happens in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class VersionedLoad:
         return int(new), int(changed), deleted
 
     def _number(self) -> None:
-        """Number otherwise equal rows over all payloads of the run, by content: their order must not matter."""
+        """Set the ordinal of otherwise equal rows over all payloads, by content: their order must not matter."""
         data = self.dataset
         group = ", ".join(name for name in ("source", *data.key) if name != data.ordinal)
         self.conn.execute(

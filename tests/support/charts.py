@@ -62,4 +62,6 @@ def chart(
     return json.dumps({"chart": {"result": [result], "error": None}}).encode()
 
 
-NOT_FOUND = b'{"chart":{"result":null,"error":{"code":"Not Found","description":"No data found, symbol may be delisted"}}}'
+NOT_FOUND = (
+    b'{"chart":{"result":null,"error":{"code":"Not Found","description":"No data found, symbol may be delisted"}}}'
+)

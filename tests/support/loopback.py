@@ -57,12 +57,18 @@ def serve(handler: Handler) -> Iterator[Site]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            request = Seen(unquote(parts.path), dict(parse_qsl(parts.query)), {k.lower(): v for k, v in self.headers.items()})
+            request = Seen(
+                unquote(parts.path), dict(parse_qsl(parts.query)), {k.lower(): v for k, v in self.headers.items()}
+            )
             with lock:
                 site.seen.append(request)
                 answer = site.handler(request)
             body = answer.body.encode() if isinstance(answer.body, str) else answer.body
-            head = [f"HTTP/1.1 {answer.status} X", f"Content-Type: {answer.content_type}", f"Content-Length: {len(body)}"]
+            head = [
+                f"HTTP/1.1 {answer.status} X",
+                f"Content-Type: {answer.content_type}",
+                f"Content-Length: {len(body)}",
+            ]
             head += [f"{name}: {value}" for name, value in answer.headers.items()]
             sent = body if answer.cut_at is None else body[: answer.cut_at]
             self.wfile.write(("\r\n".join(head) + "\r\n\r\n").encode() + sent)

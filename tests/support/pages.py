@@ -18,7 +18,8 @@ def list_page(companies: Sequence[Company], changes: Sequence[tuple[str, str, st
         for symbol, name, added, cik in companies
     )
     changed = "".join(
-        f"<tr><td>{day}<sup class='reference'>[1]</sup></td><td>{a}</td><td>{an}</td><td>{r}</td><td>{rn}</td><td>x</td></tr>"
+        f"<tr><td>{day}<sup class='reference'>[1]</sup></td><td>{a}</td><td>{an}</td><td>{r}</td><td>{rn}</td>"
+        "<td>x</td></tr>"
         for day, a, an, r, rn in changes
     )
     return (
@@ -26,8 +27,10 @@ def list_page(companies: Sequence[Company], changes: Sequence[tuple[str, str, st
         '<table class="wikitable sortable" id="constituents"><tbody><tr><th>Symbol</th><th>Security</th>'
         "<th><a>GICS</a> Sector</th><th>GICS Sub-Industry</th><th>Headquarters Location</th><th>Date added</th>"
         f"<th>CIK</th><th>Founded</th></tr>{rows}</tbody></table>"
-        '<table class="wikitable" id="changes"><tbody><tr><th rowspan="2">Effective Date</th><th colspan="2">Added</th>'
-        '<th colspan="2">Removed</th><th rowspan="2">Reason</th></tr><tr><th>Ticker</th><th>Security</th><th>Ticker</th>'
+        '<table class="wikitable" id="changes"><tbody><tr><th rowspan="2">Effective Date</th>'
+        '<th colspan="2">Added</th>'
+        '<th colspan="2">Removed</th><th rowspan="2">Reason</th></tr><tr><th>Ticker</th><th>Security</th>'
+        "<th>Ticker</th>"
         f"<th>Security</th></tr>{changed}</tbody></table></body></html>"
     )
 

@@ -1,6 +1,6 @@
 """Where recorded payloads and real histories lie; they are not part of the repository.
 
-``PAS_TEST_MATERIAL`` names the folder that holds ``wire`` and ``real``; by default it is ``shared`` beside the checkout.
+``PAS_TEST_MATERIAL`` names the folder that holds ``wire`` and ``real``; by default a folder beside the checkout.
 """
 
 from __future__ import annotations
