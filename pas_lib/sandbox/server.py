@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import signal
 import socket
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from pas_lib.errors import PasError
+from pas_lib.sandbox.broker import PaperBroker
 from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
 from pas_lib.sandbox.roster import FIRST_DECISION
@@ -139,16 +139,9 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/sandbox/faults", admin.fault, methods=["GET", "PUT", "POST", "DELETE"]),
         Route("/sandbox/world", admin.world),
     ]
-    broker = _broker(world, clock, state_dir)
-    if broker is not None:
-        routes.append(Mount("/alpaca", app=broker))
+    broker = PaperBroker(world, clock, state_dir)
+    routes += [Mount("/alpaca", app=broker.router), *broker.admin_routes]
     return FaultLayer(Starlette(routes=routes), faults)
-
-
-def _broker(world: World, clock: SandboxTime, state_dir: Path) -> Any:
-    module = importlib.import_module("pas_lib.sandbox.broker")
-    state_dir.mkdir(parents=True, exist_ok=True)
-    return module.build_router(world, clock, state_dir)
 
 
 class QuietServer(uvicorn.Server):

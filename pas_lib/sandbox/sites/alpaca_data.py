@@ -79,7 +79,9 @@ class AlpacaData:
         world, grid = self.context.world, self.context.world.grid
         first = _moment(query.get("start"), new_york_midnight(self.context.today))
         last = _moment(query.get("end"), now)
-        starts = self._midnights()[: world.bars_at(now)]
+        closed = world.bars_at(now)
+        is_running = closed < len(grid) and now >= grid.open_at(closed)
+        starts = self._midnights()[: closed + is_running]
         low = int(np.searchsorted(starts, int(first.timestamp()), side="left"))
         high = int(np.searchsorted(starts, int(last.timestamp()), side="right"))
         asof = query.get("asof", "")
@@ -117,7 +119,7 @@ class AlpacaData:
                     last_symbol = next(reversed(bars))
                     return {"bars": bars, "next_page_token": _encode(last_symbol, self._last)}
                 bars.setdefault(symbol, []).append(
-                    self._bar(row, i, float(scale[i]), float(m.factors[row, i]), adjustment)
+                    self._bar(row, i, float(scale[i]), float(m.factors[row, i]), adjustment, is_running=i >= closed)
                 )
                 self._last = i
                 left -= 1
@@ -151,10 +153,14 @@ class AlpacaData:
             scale *= np.append(np.cumprod(factor[::-1])[::-1][1:], 1.0)
         return scale
 
-    def _bar(self, row: int, at: int, scale: float, factor: float, adjustment: str) -> dict[str, Any]:
+    def _bar(
+        self, row: int, at: int, scale: float, factor: float, adjustment: str, *, is_running: bool
+    ) -> dict[str, Any]:
         m = self.context.world.market
-        o, h, low, c = (float(round(v[row, at] * scale, 4)) for v in (m.open, m.high, m.low, m.close))
-        volume = float(m.volume[row, at])
+        # The running day's bar is partial: at the open it knows the open.
+        prices = (m.open,) * 4 if is_running else (m.open, m.high, m.low, m.close)
+        o, h, low, c = (float(round(v[row, at] * scale, 4)) for v in prices)
+        volume = 0.0 if is_running else float(m.volume[row, at])
         if adjustment in ("split", "all"):
             today = int(np.searchsorted(self.context.world.grid.days, self.context.today.toordinal(), side="right"))
             volume = volume * float(m.factors[row, max(today - 1, 0)]) / factor
