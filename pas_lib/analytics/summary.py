@@ -133,12 +133,7 @@ def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> Flo
     flat_excess = deviation <= 1e-12 * np.maximum(np.abs(x.max(axis=1) - rate), np.abs(x.min(axis=1) - rate))
     volatility = np.where(flat, 0.0, deviation) * root
     downside = np.sqrt(_square_sum(np.minimum(x - rate, 0.0)) / t) * root
-    wealth = np.cumprod(1.0 + x, axis=1)
-    growth = wealth[:, -1].copy()
-    peak = np.maximum.accumulate(wealth, axis=1)
-    np.maximum(peak, 1.0, out=peak)
-    np.divide(wealth, peak, out=wealth)
-    drawdown = np.minimum(wealth.min(axis=1) - 1.0, 0.0)
+    growth, drawdown = _growth_and_drawdown(x)
     tail = round(0.05 * t, 9)
     worst = max(math.ceil(tail), 1)
     losses = -np.sort(np.partition(x, worst - 1, axis=1)[:, :worst], axis=1)
@@ -161,7 +156,7 @@ def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> Flo
             gap = benchmark - benchmark.mean()
             base_deviation = math.sqrt(float(gap @ gap) / (t - 1))
             if base_deviation > 1e-12 * float(np.abs(benchmark).max()):
-                slope = (x @ gap - mean * float(gap.sum())) / float(gap @ gap)
+                slope = (np.einsum("ij,j->i", x, gap) - mean * float(gap.sum())) / float(gap @ gap)
                 result[:, put["beta"]] = slope
                 result[:, put["alpha"]] = ((mean - rate) - slope * (float(benchmark.mean()) - rate)) * periods
             active = x - benchmark
@@ -179,6 +174,21 @@ def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> Flo
     result[:, put["var_95"]] = losses[:, worst - 1]
     result[:, put["cvar_95"]] = shortfall
     return result
+
+
+def _growth_and_drawdown(x: FloatArray, block: int = 16) -> tuple[FloatArray, FloatArray]:
+    """Return final wealth and largest drawdown per row, a few rows at a time so that they stay in the cache."""
+    growth, drawdown = np.empty(len(x)), np.empty(len(x))
+    for start in range(0, len(x), block):
+        rows = slice(start, start + block)
+        wealth = 1.0 + x[rows]
+        np.cumprod(wealth, axis=1, out=wealth)
+        growth[rows] = wealth[:, -1]
+        peak = np.maximum.accumulate(wealth, axis=1)
+        np.maximum(peak, 1.0, out=peak)
+        np.divide(wealth, peak, out=wealth)
+        drawdown[rows] = np.minimum(wealth.min(axis=1) - 1.0, 0.0)
+    return growth, drawdown
 
 
 def _square_sum(x: FloatArray) -> FloatArray:
