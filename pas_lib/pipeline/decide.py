@@ -18,7 +18,7 @@ import pandas as pd
 import psycopg
 
 from pas_lib import clock as calendar
-from pas_lib.allocation import allocate, apply_band
+from pas_lib.allocation import Allocation, allocate, apply_band
 from pas_lib.clock import Clock
 from pas_lib.errors import OrderError, WarehouseError
 from pas_lib.execution import Decision as ExecutionDecision
@@ -271,7 +271,7 @@ def size_portfolios(
     current: pd.Series | None,
     previous: pd.Series | None,
     risk_free: float,
-) -> Any:
+) -> Allocation:
     """Call the allocation with the settings' bounds and the calendar's week ends."""
     window = returns.loc[: pd.Timestamp(session)].tail(_RETURN_SESSIONS)
     first = window.index[0].date() if len(window) else session
@@ -290,6 +290,31 @@ def size_portfolios(
         scale=scale,
         band=settings.band,
     )
+
+
+def allocation_as_of(session: date, settings: Settings, warehouse: Warehouse) -> tuple[Allocation, float]:
+    """Work out the allocation of a session from the marts alone, and S; nothing is read from past decisions.
+
+    There is no band then: the result is what a book without history would be given.
+
+    Raises
+    ------
+    WarehouseError
+        When the marts do not reach the session.
+    """
+    marts.require_built(warehouse, session)
+    model = run_model(warehouse, session, cost_bps=settings.cost_bps, recompute=True)
+    scale = compute_regimes(warehouse, session)[-1].scale
+    result = size_portfolios(
+        model.returns.reindex(columns=tradable_portfolios(warehouse, model)),
+        session,
+        settings,
+        scale=scale,
+        current=None,
+        previous=None,
+        risk_free=risk_free(warehouse, session),
+    )
+    return result, scale
 
 
 def risk_free(warehouse: Warehouse, session: date) -> float:

@@ -158,9 +158,7 @@ def _decision(warehouse: Warehouse, portfolio_id: str, symbol: str, as_of: date)
     return dict(rows[0]) if rows else {}
 
 
-def raw_rows(
-    warehouse: Warehouse, one: Strategy, security_id: str, symbol: str, session: date
-) -> tuple[RawRow, ...]:
+def raw_rows(warehouse: Warehouse, one: Strategy, security_id: str, symbol: str, session: date) -> tuple[RawRow, ...]:
     """Return the rows of a strategy's datasets about a security that its signal of a session looked at.
 
     A row counts as it was known at the decision time; later corrections and tombstones do not show.
@@ -220,8 +218,8 @@ def _rows_of(warehouse: Warehouse, dataset: str, names: list[str], at: datetime,
     )
     return [
         RawRow(
-            dataset,
-            *(row[name] for name in _PROVENANCE),
+            dataset=dataset,
+            **{name: row[name] for name in _PROVENANCE},
             values={name: row[name] for name in shown},
         )
         for row in rows

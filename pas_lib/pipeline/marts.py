@@ -14,13 +14,15 @@ from pas_lib.errors import WarehouseError
 from pas_lib.warehouse import Warehouse, trusted
 
 
-def read(warehouse: Warehouse, statement: str, **values: Any) -> pd.DataFrame:
-    """Return a query as a frame through Arrow, its named values quoted by the driver.
+def read(warehouse: Warehouse, statement: str, *, bulk: bool = False, **values: Any) -> pd.DataFrame:
+    """Return a query as a frame, its named values quoted by the driver.
 
     Parameters
     ----------
     statement
         SQL of this code base with ``{name}`` where a value goes; a list or tuple becomes ``a, b, c``.
+    bulk
+        True reads through Arrow: faster from some ten thousand rows on, slower to connect.
     values
         Dates, times, numbers, texts, or lists of them.
 
@@ -33,8 +35,10 @@ def read(warehouse: Warehouse, statement: str, **values: Any) -> pd.DataFrame:
     """
     quoted = {name: _quote(value) for name, value in values.items()}
     text = sql.SQL(trusted(statement)).format(**quoted).as_string(None)
+    if not bulk:
+        text = text.replace("%", "%%")
     try:
-        return warehouse.frame(text)
+        return warehouse.frame(text, None if bulk else ())
     except psycopg.errors.UndefinedTable as error:
         raise _missing(error) from None
     except Exception as error:
@@ -94,6 +98,7 @@ def signals(warehouse: Warehouse, strategy_id: str, sessions: Iterable[date]) ->
         warehouse,
         "select session, security_id, symbol, score, rank from marts.signals"
         " where strategy = {strategy} and session in ({sessions}) order by session, rank, symbol",
+        bulk=len(wanted) > 4,
         strategy=strategy_id,
         sessions=wanted,
     )
@@ -130,6 +135,7 @@ def wide(warehouse: Warehouse, column: str, security_ids: Iterable[str], start: 
         warehouse,
         f"select session, security_id, {column} as value from marts.daily_returns"  # noqa: S608 - own column names
         " where security_id in ({ids}) and session between {start} and {end}",
+        bulk=True,
         ids=set(security_ids),
         start=start,
         end=end,

@@ -120,6 +120,7 @@ def _decide_sessions(
     by_session = marts.signals(warehouse, one.id, missing)
     times = {day: calendar.decision_time(day) for day in missing}
     newest = {name: marts.dataset_times(warehouse, name, times.values()) for name in one.datasets}
+    returns_of.expect({str(key) for rows in by_session.values() for key in one.select(rows)["security_id"]})
     known = dict(have)
     out: list[StrategyWeights] = []
     for day in sorted(missing):
@@ -143,12 +144,17 @@ class _Returns:
         self._warehouse, self._end = warehouse, end
         self._known: pd.DataFrame | None = None
         self._asked: set[str] = set()
+        self._expected: set[str] = set()
+
+    def expect(self, security_ids: set[str]) -> None:
+        """Say which securities may be asked for, so that they are read together when the first one is."""
+        self._expected = security_ids
 
     def of(self, security_ids: Sequence[str]) -> pd.DataFrame:
         """Return the daily returns of the securities over all sessions up to the end."""
         new = set(security_ids) - self._asked
         if new or self._known is None:
-            self._asked |= new
+            self._asked |= new | self._expected
             self._known = marts.wide(self._warehouse, "ret", self._asked, date(1990, 1, 1), self._end)
         return self._known.reindex(columns=list(security_ids))
 

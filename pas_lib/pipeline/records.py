@@ -327,3 +327,12 @@ def last_allocation(warehouse: Warehouse, session: date) -> AllocationState | No
         details,
         False,
     )
+
+
+def last_decision(warehouse: Warehouse, session: date) -> Decision | None:
+    """Return the newest stored live decision up to a session."""
+    rows = warehouse.rows(
+        "select max(session) as session from ops.decisions where origin = 'live' and session <= %s", (session,)
+    )
+    newest = rows[0]["session"]
+    return load_decision(warehouse, newest) if newest is not None else None

@@ -60,6 +60,7 @@ def compute_regimes(warehouse: Warehouse, session: date) -> list[RegimeState]:
         warehouse,
         "select session, series_id, value, value_known_at from marts.regime_inputs"
         " where session <= {session} order by session",
+        bulk=True,
         session=session,
     )
     last = marts.as_date(rows["session"].max()) if len(rows) else None

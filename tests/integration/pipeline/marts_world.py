@@ -19,7 +19,7 @@ from pas_lib.strategies import Cadence
 from pas_lib.warehouse import Warehouse, copy_arrow
 
 START = date(2025, 1, 2)
-FIRST_SIGNAL = date(2025, 5, 2)
+FIRST_SIGNAL = date(2025, 9, 5)
 DECISION = date(2026, 1, 30)
 STOCKS = [f"S{i:02d}" for i in range(30)]
 SECTORS = ["XLB", "XLC", "XLE", "XLF", "XLI", "XLK", "XLP", "XLRE", "XLU", "XLV", "XLY"]
@@ -140,7 +140,8 @@ class MartsWorld:
         until = self.fresh_until or self.end
         common = (
             "source, event_date, known_at, ingested_at, source_url, run_id, content_hash, is_deleted",
-            "'test', s.session, s.close_at, s.close_at, 'https://data.example.org/x', 'r1', md5(s.session::text), false",
+            "'test', s.session, s.close_at, s.close_at, 'https://data.example.org/x', 'r1', md5(s.session::text),"
+            " false",
         )
         own = {
             "prices": ("symbol, open, high, low, close, volume", "'S00', 1, 1, 1, 1, 1"),
@@ -161,8 +162,8 @@ class MartsWorld:
         for number, symbol in enumerate([*STOCKS, *SECTORS]):
             kind = "etf" if symbol in SECTORS else "stock"
             conn.execute(  # type: ignore[attr-defined]
-                "insert into raw.securities (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,"
-                " is_deleted, security_id, symbol, name, sector, asset_class) values ('test', '2020-01-02',"
+                "insert into raw.securities (source, event_date, known_at, ingested_at, source_url, run_id,"
+                " content_hash, is_deleted, security_id, symbol, name, sector, asset_class) values ('test', '2020-01-02',"
                 " '2020-01-02', '2020-01-02', 'https://data.example.org/s', 'r1', %s, false, %s, %s, %s, %s, %s)",
                 (symbol, security_id(symbol), symbol, f"Name {symbol}", f"Sector {number % 10}", kind),
             )

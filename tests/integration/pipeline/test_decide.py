@@ -139,9 +139,7 @@ def test_a_crisis_scales_every_share(warehouse: Warehouse, settings: Settings) -
     crisis = decide(DECISION, settings, EVENING, warehouse, planner=Planner())
     assert crisis.cci > 1.0
     assert 0.3 <= crisis.scale < 1.0
-    assert crisis.scale == pytest.approx(
-        max(0.3, 1 - 0.3 * (crisis.cci - 1)) if crisis.cci <= 2 else max(0.3, 0.7 - 0.4 * (crisis.cci - 2))
-    )
+    assert crisis.scale == pytest.approx(max(0.3, min(1.3 - 0.3 * crisis.cci, 1.5 - 0.4 * crisis.cci)))
     for one, before in zip(crisis.portfolios, calm.portfolios, strict=True):
         assert one.allocation == pytest.approx(before.allocation)
         assert one.share == pytest.approx(before.share * crisis.scale)
@@ -216,14 +214,15 @@ def buy_everything(warehouse: Warehouse, decision) -> None:  # type: ignore[no-u
     entries.append(("CASH", "USD", cash.quantize(Decimal("1e-9"))))
     with warehouse.connect() as conn:
         conn.execute(
-            "insert into ops.ledger_bindings (broker, account_number, warehouse_id, bound_at, bound_by, reason, is_active)"
-            " values ('sandbox', 'A1', 'w', now(), 't', 't', true)"
+            "insert into ops.ledger_bindings (broker, account_number, warehouse_id, bound_at, bound_by, reason,"
+            " is_active) values ('sandbox', 'A1', 'w', now(), 't', 't', true)"
         )
         for number, (book, asset, amount) in enumerate(entries):
             for line, (name, value) in enumerate(((book, amount), ("OUTSIDE", -amount))):
                 conn.execute(
                     "insert into ops.ledger_entries (broker, account_number, txn_id, line, kind, book, asset, amount,"
-                    " session, occurred_at, recorded_at) values ('sandbox', 'A1', %s, %s, 'opening', %s, %s, %s, %s, now(), now())",
+                    " session, occurred_at, recorded_at)"
+                    " values ('sandbox', 'A1', %s, %s, 'opening', %s, %s, %s, %s, now(), now())",
                     (f"t{number}", line, name, asset, value, decision.session),
                 )
 

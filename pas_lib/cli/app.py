@@ -1,0 +1,80 @@
+"""The application and its one entry point: commands register themselves, errors become one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from click.exceptions import Abort, ClickException, Exit
+
+from pas_lib.errors import PasError
+
+app = typer.Typer(
+    name="pas",
+    help="Runs a book of alternative-data strategies: collects, scores, sizes, trades and explains.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _register() -> None:
+    for name in ("machine", "data", "decisions", "books", "research"):
+        importlib.import_module(f"pas_lib.cli.{name}").register(app)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Parameters
+    ----------
+    arguments
+        Words after ``pas``; the process's own by default.
+
+    Returns
+    -------
+    int
+        0 when it went well, 1 for an expected failure (one line on standard error), 2 for wrong usage, 70 for a
+        defect of the program (one line; the trace is shown with ``PAS_RUN_TRACE=1``), 130 when interrupted.
+    """
+    try:
+        answer = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except PasError as error:
+        return _say(str(error), 1)
+    except Exit as done:
+        return int(done.exit_code)
+    except Abort:
+        return _say("interrupted", 130)
+    except ClickException as error:
+        return _say(error.format_message().replace("\n", " "), 2)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        # The reader (head, less) went away; nothing is wrong here.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if os.environ.get("PAS_RUN_TRACE"):
+            traceback.print_exc()
+        text = " ".join(str(error).split())
+        return _say(f"unexpected {type(error).__name__}: {text} (PAS_RUN_TRACE=1 shows where)", 70)
+    return int(answer) if isinstance(answer, int) else 0
+
+
+def _say(message: str, status: int) -> int:
+    print(f"pas: {message}", file=sys.stderr)
+    return status
+
+
+def main() -> None:
+    """Entry point of ``pas``."""
+    sys.exit(run())
+
+
+_register()

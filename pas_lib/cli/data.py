@@ -1,0 +1,97 @@
+"""Commands about data: collect, parse, build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pas_lib.cli.common import AsOf, JsonFlag, context, parse_date, print_json, print_json_line, print_table
+
+
+def ingest(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    as_of: AsOf = None,
+    start: Annotated[str | None, typer.Option("--start", metavar="DATE", help="First date wanted.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="DATE", help="Last date wanted.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Collect a dataset: fetch, land, validate, load. Without PostgreSQL it lands and waits."""
+    from pas_lib.ingest import ingest as run
+
+    here = context()
+    result = run(
+        dataset,
+        here.session(as_of),
+        settings=here.settings,
+        clock=here.clock,
+        warehouse=here.warehouse,
+        start=parse_date(start, "--start") if start else None,
+        end=parse_date(end, "--end") if end else None,
+    )
+    if as_json:
+        print_json(result)
+        return
+    columns = ["dataset", "parsed", "new", "changed", "deleted", "quarantined"]
+    own = {dataset: result, **result.followers}
+    print_table(
+        f"{dataset}: {result.status}, {result.payloads} payloads, session {result.session}",
+        columns,
+        [[name, *(getattr(counts, column, None) for column in columns[1:])] for name, counts in own.items()],
+        note="; ".join(result.notes),
+    )
+
+
+def parse(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    file: Annotated[Path, typer.Argument(help="A recorded payload (may be gzipped).")],
+    source: Annotated[
+        str | None, typer.Option("--source", help="Whose format it is; else it shows from the content.")
+    ] = None,
+    as_json: JsonFlag = False,  # noqa: ARG001 - the answer is JSON anyway
+) -> None:
+    """Print the records of a recorded payload, one JSON record a line."""
+    from pas_lib.ingest import parse_file
+
+    for record in parse_file(dataset, file, source):
+        print_json_line(record)
+
+
+def build(
+    as_of: AsOf = None,
+    part: Annotated[str, typer.Option("--part", help="transform, evaluate or all.")] = "transform",
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Build from nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run dbt for a session: staging, intermediate, marts and their tests."""
+    from typing import cast
+
+    from pas_lib.dbt import Dbt, Part
+    from pas_lib.errors import UnknownName
+
+    if part not in ("transform", "evaluate", "all"):
+        raise UnknownName("part of the build", part, ["transform", "evaluate", "all"])
+    here = context()
+    session = here.session(as_of)
+    result = Dbt.from_settings(here.settings).build(session, part=cast("Part", part), full_refresh=full_refresh)
+    if as_json:
+        print_json({"session": session, "seconds": result.seconds, "statuses": dict(result.statuses)})
+        return
+    kinds: dict[str, int] = {}
+    for status in result.statuses.values():
+        kinds[status] = kinds.get(status, 0) + 1
+    slowest = sorted(result.timings.items(), key=lambda item: -item[1])[:5]
+    told = ", ".join(f"{count} {status}" for status, count in sorted(kinds.items()))
+    print_table(
+        f"dbt build of session {session}: {told} in {result.seconds:.1f} s",
+        ["slowest node", "seconds"],
+        [[name.rpartition(".")[2], round(seconds, 2)] for name, seconds in slowest],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(ingest)
+    app.command()(parse)
+    app.command()(build)

@@ -1,0 +1,232 @@
+"""Commands about decisions: weights, allocation, regime, the decision itself, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from pas_lib.cli.common import AsOf, Context, JsonFlag, context, print_json, print_table
+from pas_lib.errors import PasError, UnknownName
+
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Work it out again from the marts instead of reading what was stored.")
+]
+
+
+def weights(
+    strategy: Annotated[str, typer.Argument(help="Id of the strategy.")],
+    as_of: AsOf = None,
+    recompute: Recompute = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the target weights of a strategy that hold at a session."""
+    from pas_lib.pipeline.model import run_model, stored_weights
+    from pas_lib.strategies import strategy as strategy_of
+
+    one = strategy_of(strategy)
+    here = context()
+    session = here.session(as_of)
+    if recompute:
+        run = run_model(here.warehouse, session, cost_bps=here.settings.cost_bps, recompute=True)
+        found = run.latest(one.id)
+    else:
+        items = stored_weights(here.warehouse, session).get(one.id, [])
+        found = items[-1] if items else None
+    if found is None:
+        raise PasError(
+            f"{one.id} has no weights up to {session}", hint="run `pas decide`, or add --recompute to compute them"
+        )
+    by_symbol = found.by_symbol()
+    if as_json:
+        print_json(
+            {
+                "strategy": one.id,
+                "as_of": session,
+                "session": found.session,
+                "note": found.note,
+                "is_stale": found.is_stale,
+                "weights": by_symbol,
+                "cash": round(found.cash, 12),
+            }
+        )
+        return
+    print_table(
+        f"{one.name}: weights decided at {found.session}",
+        ["symbol", "weight"],
+        [[str(symbol), float(weight)] for symbol, weight in by_symbol.items()] + [["cash", found.cash]],
+        note=found.note or one.rule,
+    )
+
+
+def allocate(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag = False) -> None:
+    """Show the shares of equity of all portfolios at a session."""
+    here = context()
+    session = here.session(as_of)
+    answer = _recomputed(here, session) if recompute else _stored(here, session)
+    if as_json:
+        print_json(answer)
+        return
+    print_table(
+        f"allocation of {answer['allocated_at']} as it holds at {session}: {answer['method']}",
+        ["portfolio", "allocation", "share"],
+        [[name, part["allocation"], part["share"]] for name, part in answer["portfolios"].items()]
+        + [["cash", None, 1.0 - sum(part["share"] for part in answer["portfolios"].values())]],
+        note=f"S = {answer['scale']:.3f}. {answer['reason']}".strip(),
+    )
+
+
+def _stored(here: Context, session: Any) -> dict[str, Any]:
+    from pas_lib.pipeline.records import last_decision
+
+    found = last_decision(here.warehouse, session)
+    if found is None:
+        raise PasError(f"nothing was decided up to {session}", hint="run `pas decide`, or add --recompute")
+    return {
+        "as_of": session,
+        "session": found.session,
+        "allocated_at": found.allocated_at,
+        "method": found.method,
+        "reason": found.reason,
+        "scale": found.scale,
+        "gross": found.gross,
+        "expected_vol": found.expected_vol,
+        "portfolios": {
+            part.portfolio_id: {"allocation": part.allocation, "share": part.share} for part in found.portfolios
+        },
+    }
+
+
+def _recomputed(here: Context, session: Any) -> dict[str, Any]:
+    from pas_lib.pipeline.decide import allocation_as_of
+
+    result, scale = allocation_as_of(session, here.settings, here.warehouse)
+    return {
+        "as_of": session,
+        "session": session,
+        "allocated_at": session,
+        "method": result.diagnostics["method_used"],
+        "reason": result.diagnostics["reason"],
+        "scale": scale,
+        "gross": float(result.weights.sum()),
+        "expected_vol": result.diagnostics["expected_vol"],
+        "portfolios": {
+            str(name): {"allocation": float(result.diagnostics["target"].get(name, 0.0)), "share": float(share)}
+            for name, share in result.weights.items()
+        },
+        "diagnostics": result.diagnostics,
+    }
+
+
+def regime(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag = False) -> None:
+    """Show the crisis indicator and the exposure scale of a session."""
+    from pas_lib.pipeline.regime import regime_as_of
+    from pas_lib.regime import WEIGHTS
+
+    here = context()
+    state = regime_as_of(here.warehouse, here.session(as_of), recompute=recompute)
+    if as_json:
+        print_json(state)
+        return
+    print_table(
+        f"regime of {state.session}: CCI {state.cci:.3f}, S {state.scale:.3f}",
+        ["series", "weight", "z"],
+        [[name, WEIGHTS.get(name), z] for name, z in state.parts.items()],
+        note=state.note,
+    )
+
+
+def decide(
+    as_of: AsOf = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would be decided.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Decide a session: weights, allocation, regime, caps, orders. Deciding again returns what was stored."""
+    from pas_lib.pipeline import decide as run
+
+    here = context()
+    result = run(here.session(as_of), here.settings, here.clock, here.warehouse, dry_run=dry_run)
+    if as_json:
+        print_json(result)
+        return
+    kind = "dry run" if result.is_dry_run else result.origin
+    when = "" if result.is_new else f", stored {result.decided_at:%Y-%m-%d %H:%MZ}"
+    print_table(
+        f"decision of {result.session} ({kind}{when}): {result.method}, CCI {result.cci:.3f}, S {result.scale:.3f},"
+        f" gross {result.gross:.1%}",
+        ["portfolio", "allocation", "now", "share", "trades", "why", "names"],
+        [
+            [one.portfolio_id, one.allocation, one.current, one.share, one.trades, one.why, len(one.weights)]
+            for one in result.portfolios
+        ],
+        note=result.reason,
+    )
+    if result.caps:
+        print_table(
+            "caps",
+            ["reason", "what", "wanted", "allowed"],
+            [[one.code, one.name, one.before, one.after] for one in result.caps],
+        )
+    if result.plan is not None:
+        _print_plan(result.plan)
+
+
+def _print_plan(plan: Any) -> None:
+    orders = [one for one in plan.intents if one.kind != "funding"]
+    print_table(
+        f"plan {plan.plan_hash[:12]} for {plan.execution_session}: managed equity {plan.managed_equity:,.2f}",
+        ["#", "portfolio", "kind", "side", "symbol", "quantity", "at about"],
+        [[o.seq, o.portfolio_id, o.kind, o.side, o.symbol, o.qty, o.decision_close] for o in orders],
+    )
+    if plan.refusals:
+        print_table(
+            "refused",
+            ["portfolio", "symbol", "side", "quantity", "reason"],
+            [[r.portfolio_id, r.symbol, r.side, r.qty, r.code] for r in plan.refusals],
+        )
+
+
+def explain(
+    portfolio: Annotated[str, typer.Argument(help="Id of the portfolio.")],
+    symbol: Annotated[str, typer.Argument(help="Symbol held, with a dot for share classes (BRK.B).")],
+    as_of: AsOf = None,
+    limit: Annotated[int, typer.Option("--limit", help="Most raw rows shown (all with --json).")] = 20,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the raw rows behind a weight: site, address, when it was known, hash."""
+    from pas_lib.pipeline.explain import explain as run
+    from pas_lib.strategies import strategy_ids
+
+    if portfolio not in strategy_ids():
+        raise UnknownName("portfolio", portfolio, strategy_ids())
+    here = context()
+    told = run(here.warehouse, portfolio, symbol, here.session(as_of))
+    if as_json:
+        print_json(told)
+        return
+    share = "no share yet" if told.share is None else f"{told.share:.3%} of equity"
+    rank = "no signal" if told.rank is None else f"rank {told.rank} of {told.names}, score {told.score:.6g}"
+    rows = told.rows[-limit:]
+    print_table(
+        f"{symbol} in {portfolio}: {told.weight:.3%} of the portfolio since {told.decided}, {share}; {rank}",
+        ["event", "known at", "dataset", "source", "address", "hash", "what it says"],
+        [
+            [
+                row.event_date.isoformat(),
+                row.known_at.strftime("%Y-%m-%d %H:%MZ"),
+                row.dataset,
+                row.source,
+                row.source_url,
+                row.content_hash[:10],
+                ", ".join(f"{name} {value}" for name, value in row.values.items() if value not in (None, "")),
+            ]
+            for row in rows
+        ],
+        note=f"{told.rule}. {len(told.rows)} raw rows, the newest {len(rows)} shown. {told.note}".strip(),
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (weights, allocate, regime, decide, explain):
+        app.command()(command)

@@ -1,0 +1,90 @@
+"""After a session's orders: returns and metrics, the DuckDB mirror, the documentation page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pas_lib.clock import Clock
+from pas_lib.errors import PasError
+from pas_lib.settings import Settings
+from pas_lib.warehouse import Warehouse, identity
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation did.
+
+    Attributes
+    ----------
+    session
+        The session evaluated.
+    models
+        dbt nodes built.
+    mirror
+        Rows by table of the mirror that was published, as the mirror tells them.
+    docs
+        Path of the documentation page; None when dbt could not write it.
+    problems
+        What did not work without making the evaluation useless, one line each.
+    """
+
+    session: date
+    models: int
+    mirror: Any = None
+    docs: Path | None = None
+    problems: tuple[str, ...] = field(default=())
+
+
+def docs_page(settings: Settings) -> Path:
+    """Return where the dbt documentation page is."""
+    return settings.home / "docs" / "index.html"
+
+
+def evaluate(
+    session: date,
+    settings: Settings,
+    clock: Clock,
+    warehouse: Warehouse,
+    *,
+    docs: bool = True,
+) -> Evaluation:
+    """Evaluate the books after a session.
+
+    Parameters
+    ----------
+    session
+        A decided session.
+    settings, clock, warehouse
+        Configuration, time, and the store of record.
+    docs
+        False leaves the documentation page as it is.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    WarehouseUnavailable
+        When PostgreSQL cannot be reached.
+    PasError
+        When dbt or the mirror failed. A failed documentation page is a problem, not a failure.
+    """
+    from pas_lib.dbt import Dbt
+    from pas_lib.warehouse import mirror
+
+    identity(warehouse)
+    runner = Dbt.from_settings(settings)
+    built = runner.build(session, part="evaluate")
+    published = mirror.refresh(settings, clock, warehouse)
+    problems: list[str] = []
+    page: Path | None = None
+    if docs:
+        try:
+            page = runner.docs(session, docs_page(settings))
+        except PasError as error:
+            problems.append(str(error))
+    return Evaluation(session, len(built.statuses), published, page, tuple(problems))
