@@ -258,6 +258,6 @@ class EvaluateOperator(StepOperator):
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Evaluate the books after a session's execution."""
         del context
-        from pas_lib.pipeline import evaluate
+        from pas_lib.pipeline.evaluate import evaluate
 
         return evaluate(session, here.settings, here.clock, here.warehouse)

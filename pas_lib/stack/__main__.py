@@ -39,10 +39,10 @@ def run(*, once: bool, sessions: int) -> None:
             if session is None:
                 break
             show(stack, session)
+        addresses(stack)
         progress.say(f"total {progress.elapsed:.1f}s")
         if once:
             return
-        addresses(stack)
         progress.say("up until Ctrl-C")
         try:
             while True:

@@ -198,7 +198,7 @@ class DirectEngine:
     def next_day(self, session: date, finished: Finished) -> None:
         """Execute and evaluate."""
         from pas_lib.execution import execute
-        from pas_lib.pipeline import evaluate
+        from pas_lib.pipeline.evaluate import evaluate
 
         with self._step("execute"):
             self.results["execute"] = execute(

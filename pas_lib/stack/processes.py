@@ -136,6 +136,13 @@ class Processes:
         self._remember()
         return child
 
+    def put_logs_aside(self) -> None:
+        """Keep the logs of the run before this one in ``logs/previous``."""
+        aside = self.log_dir / "previous"
+        aside.mkdir(exist_ok=True)
+        for log in self.log_dir.glob("*.log"):
+            log.replace(aside / log.name)
+
     def require_alive(self) -> None:
         """Raise for the first program that has ended.
 

@@ -68,9 +68,7 @@ class Stack:
         self.warehouse = Warehouse.from_settings(settings)
         self.sandbox = SandboxClient(settings.sandbox_url)
         self.airflow_home = settings.home / "airflow"
-        self.airflow = AirflowRest(
-            f"http://127.0.0.1:{settings.airflow_port}", ADMIN, self.tokens["AIRFLOW_ADMIN_PASSWORD"]
-        )
+        self.airflow = AirflowRest(f"http://127.0.0.1:{settings.airflow_port}", ADMIN, self.password)
         self.state_file = settings.home / "run" / "session.json"
         self._stack = contextlib.ExitStack()
 
@@ -87,6 +85,16 @@ class Stack:
         if self.settings.sources == "sandbox":
             return SandboxWorld(self.sandbox)
         return RealWorld(clock_for(self.settings))
+
+    @property
+    def api_address(self) -> str:
+        """Where the API listens."""
+        return f"http://{self.settings.api_host}:{self.settings.api_port}"
+
+    @property
+    def password(self) -> str:
+        """Airflow's log-in, for the person who started it."""
+        return self.tokens["AIRFLOW_ADMIN_PASSWORD"]
 
     @property
     def _needs_postgres(self) -> bool:
@@ -129,6 +137,7 @@ class Stack:
         for name in self.processes.end_leftovers():
             self.progress.say(f"ended {name}, left over from a run that was killed")
         require_free(self.ports())
+        self.processes.put_logs_aside()
         # Slow starters first: each is a process of its own and loads its libraries while the next one starts.
         host = self._start_airflow() if self._with_airflow else None
         if self.needs_sandbox:
@@ -173,16 +182,13 @@ class Stack:
 
     def _start_airflow(self) -> Child:
         folder = self.airflow_home
-        password = self.tokens["AIRFLOW_ADMIN_PASSWORD"]
         env = airflow_environment(
             self.settings,
             metadata_url=self._own_metadata_url or self.postgres.url("airflow", user="airflow", driver="psycopg2"),
             warehouse_url=self.warehouse.url,
             keys=secrets_file.airflow_keys(folder),
-            passwords_file=secrets_file.write_airflow_password(folder, ADMIN, password),
+            passwords_file=secrets_file.write_airflow_password(folder, ADMIN, self.password),
         )
-        for log in self.processes.log_dir.glob("airflow*.log"):
-            log.unlink()
         return self.processes.start(
             "airflow",
             [sys.executable, "-W", "ignore", "-m", "pas_lib.stack.airflow_host", str(self.processes.log_dir)],
@@ -246,7 +252,7 @@ class Stack:
 
     def _api_is_up(self) -> bool:
         try:
-            answer = requests.get(f"http://{self.settings.api_host}:{self.settings.api_port}/health", timeout=10)
+            answer = requests.get(f"{self.api_address}/health", timeout=10)
         except requests.RequestException:
             return False
         return answer.status_code == 200
