@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -289,7 +289,7 @@ def _moment(text: str | None, default: datetime) -> datetime:
         return default
     try:
         if len(text) == 10:
-            return datetime.combine(date.fromisoformat(text), time(), tzinfo=UTC)
+            return new_york_midnight(date.fromisoformat(text))
         at = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError as error:
         raise ValueError(f"invalid time: {text}") from error
