@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +28,17 @@ _TEMPLATE = "pas_template"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One embedded PostgreSQL for the test session (one per worker under xdist)."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "data", durable=False)
-    server.start()
-    yield server
-    server.stop()
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    """One embedded PostgreSQL for the test session (one per worker under xdist).
+
+    Its folder is not pytest's: each pytest that starts closes that one to other users, and as root the server runs
+    as one.
+    """
+    with tempfile.TemporaryDirectory(prefix="pas-pg-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "data", durable=False)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
