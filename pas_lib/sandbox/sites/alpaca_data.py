@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -81,14 +82,14 @@ class AlpacaData:
         last = _moment(query.get("end"), now)
         closed = world.bars_at(now)
         is_running = closed < len(grid) and now >= grid.open_at(closed)
-        starts = self._midnights()[: closed + is_running]
+        starts = self._midnights[: closed + is_running]
         low = int(np.searchsorted(starts, int(first.timestamp()), side="left"))
         high = int(np.searchsorted(starts, int(last.timestamp()), side="right"))
         asof = query.get("asof", "")
         descending = query.get("sort", "asc") == "desc"
         token = _decode(query.get("page_token"))
         bars: dict[str, list[dict[str, Any]]] = {}
-        left = limit
+        left, taken = limit, 0
         for symbol in symbols:
             if token and symbol < token[0]:
                 continue
@@ -116,24 +117,18 @@ class AlpacaData:
             scale = self._scale(row, adjustment, world.bars_at(now))
             for i in at.tolist():
                 if left == 0:
-                    last_symbol = next(reversed(bars))
-                    return {"bars": bars, "next_page_token": _encode(last_symbol, self._last)}
+                    return {"bars": bars, "next_page_token": _encode(next(reversed(bars)), taken)}
                 bars.setdefault(symbol, []).append(
                     self._bar(row, i, float(scale[i]), float(m.factors[row, i]), adjustment, is_running=i >= closed)
                 )
-                self._last = i
+                taken = i
                 left -= 1
         return {"bars": bars, "next_page_token": None}
 
-    _last: int = 0
-
+    @cached_property
     def _midnights(self) -> NDArray[np.int64]:
-        if not hasattr(self, "_starts"):
-            grid = self.context.world.grid
-            self._starts = np.array(
-                [int(new_york_midnight(grid.day(i)).timestamp()) for i in range(len(grid))], dtype=np.int64
-            )
-        return self._starts
+        grid = self.context.world.grid
+        return np.array([int(new_york_midnight(grid.day(i)).timestamp()) for i in range(len(grid))], dtype=np.int64)
 
     def _scale(self, row: int, adjustment: str, closed: int) -> NDArray[np.float64]:
         m, grid = self.context.world.market, self.context.world.grid
@@ -164,7 +159,7 @@ class AlpacaData:
         if adjustment in ("split", "all"):
             today = int(np.searchsorted(self.context.world.grid.days, self.context.today.toordinal(), side="right"))
             volume = volume * float(m.factors[row, max(today - 1, 0)]) / factor
-        stamp = datetime.fromtimestamp(int(self._midnights()[at]), UTC)
+        stamp = datetime.fromtimestamp(int(self._midnights[at]), UTC)
         return {
             "t": stamp.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "o": _plain(o),
