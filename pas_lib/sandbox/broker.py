@@ -1,13 +1,12 @@
 """The paper broker over HTTP: the trading API v2 as the real one speaks it, mounted under ``/alpaca``.
 
     broker = PaperBroker(world, clock, state_dir)
-    app.mount("/alpaca", broker.router)              # /alpaca/v2/account, /alpaca/v2/orders, ...
-    app.mount("/alpaca-data", broker.data_router)    # /alpaca-data/v2/stocks/bars, /alpaca-data/v1/corporate-actions
-    app.routes.extend(broker.admin_routes)           # /sandbox/broker-faults, /sandbox/broker-trade, /sandbox/broker-cash
+    routes = [Mount("/alpaca", app=broker.router), *broker.admin_routes]
 
-`build_router` gives the first of these alone. Admin requests: ``PUT /sandbox/broker-faults`` with a body of
-`broker_faults.KINDS`, ``GET`` and ``DELETE`` of the same; ``POST /sandbox/broker-trade`` trades by hand (``silent`` leaves no
-activity); ``POST /sandbox/broker-cash`` deposits or withdraws.
+The mounted router answers /alpaca/v2/account, /alpaca/v2/orders and so on; `build_router` gives it alone. The admin
+routes are ``PUT /sandbox/broker-faults`` with a body of `broker_faults.KINDS`, ``GET`` and ``DELETE`` of the same;
+``POST /sandbox/broker-trade`` trades by hand (``silent`` leaves no activity); ``POST /sandbox/broker-cash`` deposits or
+withdraws.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import hmac
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -37,9 +36,7 @@ from pas_lib.sandbox.broker_book import (
     Refused,
     WorldAsset,
     asset_id,
-    money,
     shown,
-    stamp,
 )
 from pas_lib.sandbox.broker_faults import Fault, FaultSwitch
 
@@ -94,16 +91,6 @@ class PaperBroker:
                 self._route("/v2/orders/{key}", self._cancel, "DELETE"),
                 self._route("/v2/positions", self._positions),
                 self._route("/v2/positions/{symbol}", self._position),
-            ]
-        )
-
-    @property
-    def data_router(self) -> Router:
-        """Daily bars and corporate actions, as far as execution needs them."""
-        return Router(
-            [
-                self._route("/v2/stocks/bars", self._bars),
-                self._route("/v1/corporate-actions", self._corporate_actions),
             ]
         )
 
@@ -407,65 +394,6 @@ class PaperBroker:
             "unrealized_pl": shown(gain), "unrealized_plpc": shown(gain / held.cost if held.cost else ZERO),
         }  # fmt: skip
 
-    # --------------------------------------------------------------------------------------------- market data
-
-    async def _bars(self, request: Request) -> Response:
-        query = request.query_params
-        if query.get("timeframe") != "1Day" or query.get("adjustment", "raw") != "raw":
-            raise Refused(422, 42210000, "the sandbox serves timeframe=1Day with adjustment=raw only")
-        now = self.clock.now()
-        start = _day(query.get("start"), self.book.today())
-        end = min(_day(query.get("end"), self.book.today()), self.book.today())
-        limit = min(10_000, int(query.get("limit", "1000")))
-        rows: list[tuple[str, dict[str, Any]]] = []
-        for symbol in sorted(s for s in query.get("symbols", "").split(",") if s):
-            for day in calendar.sessions(start, end):
-                bar = self.world.bar(symbol, day) if now >= calendar.session_open(day) else None
-                if bar is None:
-                    continue
-                # The running day's bar knows the open only.
-                done = now >= calendar.session_close(day)
-                high, low, close = (bar.high, bar.low, bar.close) if done else (bar.open, bar.open, bar.open)
-                volume = int(getattr(bar, "volume", 0)) if done else 0
-                rows.append((symbol, {
-                    "t": stamp(calendar.ny_midnight(day)), "o": bar.open, "h": high, "l": low, "c": close, "v": volume,
-                    "n": volume // 100, "vw": round((high + low + close) / 3, 6),
-                }))  # fmt: skip
-        offset = int(query.get("page_token") or 0)
-        page, rest = rows[offset : offset + limit], rows[offset + limit :]
-        bars: dict[str, list[dict[str, Any]]] = {}
-        for symbol, row in page:
-            bars.setdefault(symbol, []).append(row)
-        return JSONResponse({"bars": bars, "next_page_token": str(offset + limit) if rest else None})
-
-    async def _corporate_actions(self, request: Request) -> Response:
-        query = request.query_params
-        start, end = _day(query.get("start"), self.book.today()), _day(query.get("end"), self.book.today())
-        # Announced a week ahead: later events are not public yet.
-        end = min(end, self.book.today() + timedelta(days=7))
-        found: dict[str, list[dict[str, Any]]] = {}
-        for symbol in sorted(s for s in query.get("symbols", "").split(",") if s):
-            for action in self.world.corporate_actions(symbol, start, end):
-                if action.symbol != symbol:
-                    continue
-                day = action.ex_date.isoformat()
-                row: dict[str, Any] = {"id": f"{action.kind}-{symbol}-{day}", "symbol": symbol, "ex_date": day,
-                                       "process_date": day}  # fmt: skip
-                if action.kind == "split":
-                    new, old = Decimal(str(action.ratio)).as_integer_ratio()
-                    new, old = getattr(action, "numerator", new), getattr(action, "denominator", old)
-                    kind = "forward_splits" if action.ratio > 1 else "reverse_splits"
-                    found.setdefault(kind, []).append({**row, "new_rate": new, "old_rate": old})
-                elif action.kind == "dividend":
-                    found.setdefault("cash_dividends", []).append(
-                        {**row, "rate": float(money(action.amount)), "special": False, "foreign": False}
-                    )
-                elif action.kind == "rename":
-                    found.setdefault("name_changes", []).append(
-                        {"id": row["id"], "process_date": day, "old_symbol": symbol, "new_symbol": action.new_symbol}
-                    )
-        return JSONResponse({"corporate_actions": found, "next_page_token": None})
-
     # -------------------------------------------------------------------------------------------------- admin
 
     async def _faults(self, request: Request) -> Response:
@@ -588,12 +516,6 @@ def _nanos(text: str) -> tuple[datetime, int]:
 
 def _date(text: str | None, default: date) -> date:
     return date.fromisoformat(text[:10]) if text else default
-
-
-def _day(text: str | None, default: date) -> date:
-    if not text:
-        return default
-    return date.fromisoformat(text) if len(text) == 10 else _moment(text).astimezone(NY).date()
 
 
 def _where(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,16 @@ import pytest
 import requests
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from pas_lib import clock as calendar
 from pas_lib.clock import FixedClock
-from pas_lib.execution import AlpacaGateway, Decision, Target, create_plan, execute, store
+from pas_lib.execution import AlpacaGateway, Decision, Target, create_plan, execute
 from pas_lib.execution.broker import GatewayOptions
 from pas_lib.execution.steps import Steps
-from pas_lib.execution.types import EXTERNAL_BOOK, USD, ExecutionReport, StoredPlan
+from pas_lib.execution.types import ExecutionReport, StoredPlan
 from pas_lib.sandbox.broker import PaperBroker
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
@@ -169,6 +169,10 @@ class Stage:
         self.at_open(calendar.next_session(session))
         return self.execute(session)
 
+    def action(self, symbol: str, kind: str, ex_date: date, **more: Any) -> None:
+        """Let something happen to a symbol."""
+        self.world.actions.append(TinyAction(symbol, kind, ex_date, **more))
+
     def fault(self, kind: str, **options: Any) -> None:
         answer = requests.put(f"{self.url}/sandbox/broker-faults", json={"kind": kind, **options}, timeout=5)
         assert answer.status_code == 200, answer.text
@@ -211,10 +215,40 @@ def _serve(broker: PaperBroker, clock: FixedClock) -> tuple[uvicorn.Server, thre
     async def now(_: Any) -> JSONResponse:
         return JSONResponse({"now": clock.now().isoformat()})
 
+    async def bars(request: Request) -> JSONResponse:
+        day = date.fromisoformat(request.query_params["start"])
+        found = {}
+        if clock.now() >= calendar.session_open(day):
+            for symbol in request.query_params["symbols"].split(","):
+                bar = broker.world.bar(symbol, day)
+                if bar is not None:
+                    at = calendar.ny_midnight(day).strftime("%Y-%m-%dT%H:%M:%SZ")
+                    found[symbol] = [{"t": at, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": 1}]
+        return JSONResponse({"bars": found, "next_page_token": None})
+
+    async def actions(request: Request) -> JSONResponse:
+        query, rows = request.query_params, {}
+        for action in broker.world.actions:
+            day = action.ex_date.isoformat()
+            if action.symbol not in query["symbols"].split(",") or not query["start"] <= day <= query["end"]:
+                continue
+            if action.kind == "split":
+                new, old = Decimal(str(action.ratio)).as_integer_ratio()
+                kind = "forward_splits" if action.ratio > 1 else "reverse_splits"
+                rows.setdefault(kind, []).append(
+                    {"symbol": action.symbol, "ex_date": day, "new_rate": new, "old_rate": old}
+                )
+            elif action.kind == "rename":
+                rows.setdefault("name_changes", []).append(
+                    {"old_symbol": action.symbol, "new_symbol": action.new_symbol, "process_date": day}
+                )
+        return JSONResponse({"corporate_actions": rows, "next_page_token": None})
+
     app = Starlette(
         routes=[
             Mount("/alpaca", app=broker.router),
-            Mount("/alpaca-data", app=broker.data_router),
+            Route("/alpaca-data/v2/stocks/bars", bars),
+            Route("/alpaca-data/v1/corporate-actions", actions),
             *broker.admin_routes,
             Route("/sandbox/clock", now),
         ]
@@ -236,4 +270,3 @@ def stage(tmp_path: Path, settings: Settings, warehouse: Warehouse) -> Iterator[
     made.close()
 
 
-__all__ = ["D", "E", "EXTERNAL_BOOK", "USD", "Callable", "Stage", "TinyAction", "TinyWorld", "datetime", "os", "store"]
