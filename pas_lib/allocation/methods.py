@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from pas_lib.allocation import solvers
 from pas_lib.allocation.errors import NoSolution
@@ -121,6 +119,10 @@ def equal(moments: Moments) -> FloatArray:
 @method("hrp")
 def hierarchical_risk_parity(moments: Moments) -> FloatArray:
     """Hierarchical risk parity (Lopez de Prado 2016): single linkage, quasi-diagonal order, recursive bisection."""
+    # Imported here: clustering costs more to import than all the rest of this room.
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     cov = moments.cov
     n = len(cov)
     if n == 1:

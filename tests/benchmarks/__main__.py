@@ -6,11 +6,16 @@ import argparse
 import dataclasses
 import importlib
 import json
+import os
 import pkgutil
 import sys
 
-import tests.benchmarks as folder
-from tests.benchmarks.report import Result
+# One thread each: on small matrices the threads of a linear algebra library mostly wait for one another.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import tests.benchmarks as folder  # noqa: E402
+from tests.benchmarks.report import Result  # noqa: E402
 
 PREFIX = "bench_"
 
