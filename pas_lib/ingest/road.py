@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -130,10 +130,15 @@ def ingest(
         if away is not None:
             return _only_landed(manifest)
         try:
-            results = load_landed(data.name, settings=settings, clock=clock, warehouse=warehouse)
+            results, failures = _load_queue(data.name, landing, clock, warehouse)
+            if manifest.run_id in failures:
+                raise failures[manifest.run_id]
+            result = next((entry for entry in results if entry.run_id == manifest.run_id), None)
+            result = result or _loaded_elsewhere(warehouse, manifest)
         except WarehouseUnavailable:
             return _only_landed(manifest)
-        return next(result for result in results if result.run_id == manifest.run_id)
+        older = tuple(f"{run_id} left behind by an outage could not be loaded: {e}" for run_id, e in failures.items())
+        return replace(result, notes=result.notes + older)
     except PasError as error:
         _record_failure(warehouse, data, manifest, session, now, error)
         raise
@@ -150,8 +155,10 @@ def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Ma
     sources = usable_sources(data, ask.settings)
     if not sources:
         keys = {entry.key_setting for entry in map(source, data.sources) if entry.key_setting}
-        needs = f"; set {' or '.join(sorted(key.upper() for key in keys))}" if keys else ""
-        raise SourceError(f"{data.name} has no source with PAS_SOURCES={ask.settings.sources}{needs}")
+        hint = (
+            f"PAS_SOURCES=subscribed and {' or '.join(sorted(key.upper() for key in keys))} enable one" if keys else ""
+        )
+        raise SourceError(f"{data.name} has no source with PAS_SOURCES={ask.settings.sources}", hint=hint)
     folder = landing.new_folder(data.name, session, ask.now)
     files: list[LandedFile] = []
     for site in sources:
@@ -198,9 +205,18 @@ def load_landed(
     PayloadError, QuarantineError
         If a run cannot be loaded: it leaves the queue, its payloads stay in the landing.
     """
-    landing = Landing(settings.landing_url)
+    results, failures = _load_queue(name, Landing(settings.landing_url), clock, warehouse)
+    for error in failures.values():
+        raise error
+    return results
+
+
+def _load_queue(
+    name: str | None, landing: Landing, clock: Clock, warehouse: Warehouse
+) -> tuple[list[IngestResult], dict[str, PasError]]:
+    """Load what waits; return what was loaded, and what could not be and why."""
     results: list[IngestResult] = []
-    failure: PasError | None = None
+    failures: dict[str, PasError] = {}
     for manifest in list(landing.queued(name)):
         try:
             result = _load(manifest, landing, clock.now(), warehouse)
@@ -208,14 +224,27 @@ def load_landed(
             raise
         except PasError as error:
             landing.done(manifest.run_id)
-            failure = error
+            failures[manifest.run_id] = error
+            _record_failure(warehouse, catalogue()[manifest.dataset], manifest, manifest.session, clock.now(), error)
             continue
         landing.done(manifest.run_id)
         if result is not None:
             results.append(result)
-    if failure is not None:
-        raise failure
-    return results
+    return results, failures
+
+
+def _loaded_elsewhere(warehouse: Warehouse, manifest: Manifest) -> IngestResult:
+    """Return the result of a run that another process took from the queue first."""
+    rows = warehouse.rows("select * from ops.ingest_runs where run_id = %s", (manifest.run_id,))
+    counts = {
+        row["dataset"]: Counts(
+            row["rows_parsed"], row["rows_new"], row["rows_changed"], row["rows_deleted"], row["rows_quarantined"]
+        )
+        for row in rows
+    }
+    if manifest.dataset not in counts:
+        raise PasError(f"run {manifest.run_id} is neither in the queue nor loaded")
+    return _result(manifest, counts, [])
 
 
 def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Warehouse) -> IngestResult | None:
@@ -257,10 +286,13 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
             intake.store_refused(conn, manifest.run_id, now)
             counts[name] = Counts(intake.parsed, new, changed, deleted, len(intake.refused))
         _record(conn, manifest, counts, intakes, now, notes)
-        conn.execute("select 1")
-    own = counts[data.name]
+    return _result(manifest, counts, notes)
+
+
+def _result(manifest: Manifest, counts: dict[str, Counts], notes: list[str]) -> IngestResult:
+    own = counts[manifest.dataset]
     return IngestResult(
-        dataset=data.name,
+        dataset=manifest.dataset,
         run_id=manifest.run_id,
         status="loaded" if any(count.touched for count in counts.values()) else "unchanged",
         session=manifest.session,
@@ -270,7 +302,7 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
         changed=own.changed,
         deleted=own.deleted,
         quarantined=own.quarantined,
-        followers={name: count for name, count in counts.items() if name != data.name},
+        followers={name: count for name, count in counts.items() if name != manifest.dataset},
         notes=tuple(notes),
     )
 
