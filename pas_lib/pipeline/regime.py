@@ -14,7 +14,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 
-from pas_lib.errors import UnknownName, WarehouseError
+from pas_lib.errors import PasError, WarehouseError
 from pas_lib.pipeline import marts
 from pas_lib.regime import regime_history, rolling_z, stress_frame
 from pas_lib.warehouse import Warehouse, copy_arrow
@@ -105,7 +105,7 @@ def regime_as_of(warehouse: Warehouse, session: date, *, recompute: bool = False
 
     Raises
     ------
-    UnknownName
+    PasError
         When nothing is stored for the session.
     WarehouseError
         When it is to be computed and the marts do not reach the session.
@@ -116,8 +116,9 @@ def regime_as_of(warehouse: Warehouse, session: date, *, recompute: bool = False
         "select session, cci, scale, parts, note from ops.regime_history where session = %s", (session,)
     )
     if not rows:
-        stored = warehouse.rows("select session from ops.regime_history order by session desc limit 3")
-        raise UnknownName("session of a stored regime", str(session), [str(row["session"]) for row in stored])
+        newest = warehouse.rows("select max(session) as session from ops.regime_history")[0]["session"]
+        told = f"; the newest is of {newest}" if newest else ""
+        raise PasError(f"no regime is stored for {session}{told}", hint="run `pas decide`, or add --recompute")
     row = rows[0]
     cci = math.nan if row["cci"] is None else float(row["cci"])
     return RegimeState(row["session"], cci, float(row["scale"]), dict(row["parts"]), str(row["note"]), True)
