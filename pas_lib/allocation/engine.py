@@ -393,10 +393,10 @@ def _previous(
     return (shares if total <= gross_cap else shares * (gross_cap / total)), "previous"
 
 
-def _labelled(shares: pd.Series, names: list[str], what: str) -> FloatArray:
+def _labelled(shares: pd.Series | Mapping[str, float], names: list[str], what: str) -> FloatArray:
     """Shares in the order of the portfolios; a portfolio without one has 0."""
-    aligned = pd.Series(shares.to_numpy(dtype=float), index=shares.index.map(str))
-    values = aligned.reindex(names).fillna(0.0).to_numpy(dtype=np.float64)
+    aligned = pd.Series({str(name): float(share) for name, share in shares.items()}, dtype=float)
+    values: FloatArray = np.asarray(aligned.reindex(names).fillna(0.0), dtype=np.float64)
     if not np.isfinite(values).all() or (values < 0.0).any():
         bad = names[int(np.argmax(~np.isfinite(values) | (values < 0.0)))]
         raise AllocationError(f"{what} share of {bad} must be a finite number of at least 0")

@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 _TINY = 1e-12
 #: Above this condition number a covariance is not inverted.
 MAX_CONDITION = 1e8
+#: A result further from its optimality conditions than this (relative to the largest mean) is a failure.
+MAX_KKT_VIOLATION = 1e-5
 
 
 def factor(cov: FloatArray) -> FloatArray:
@@ -128,7 +130,10 @@ def max_sharpe_long_only(
         y, _ = nnls(chol.T, solve_triangular(chol, mean, lower=True))
         if y.sum() <= 0.0:
             raise NoSolution("no positive expected return")
-        return normalised(y)
+        weights = normalised(y)
+        if (violation := kkt_violation(weights, excess, cov)) > MAX_KKT_VIOLATION:
+            raise NoSolution(f"the solver stopped {violation:.1e} away from the optimum")
+        return weights
     # Least distance: z = L'y, minimise |z| subject to G z >= h.
     rows = [mean[None, :], np.eye(n) - low[:, None] * np.ones(n), high[:, None] * np.ones(n) - np.eye(n)]
     if caps is not None and cap_limits is not None:
@@ -151,7 +156,9 @@ def max_sharpe_long_only(
     total = float(y.sum())
     if not total > 0.0:
         raise NoSolution("no mix within the bounds has a positive expected return")
-    weights: FloatArray = np.clip(y / total, low, high)
+    weights = np.clip(y / total, low, high)
+    if float(excess @ weights) <= 0.0:
+        raise NoSolution("no mix within the bounds has a positive expected return")
     return weights
 
 

@@ -212,8 +212,9 @@ def simulate(
         held, shares = involved[keep], new[keep]
         segment = _Segment(row, stop, held, shares, price[keep])
         segments.append(segment)
-        block = _filled(close[row:stop, held], price[keep])
-        equity[row:stop] = cash + block @ shares
+        block = np.ascontiguousarray(_filled(close[row:stop, held], price[keep]))
+        # Row by row in one order of addition: the same to the last bit however many sessions follow.
+        equity[row:stop] = cash + np.einsum("ij,j->i", block, shares)
         cash_path[row:stop] = cash
         last = block[-1] if len(block) else price[keep]
 

@@ -394,7 +394,7 @@ books = st.tuples(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(
     books,
     st.sampled_from(sorted(METHODS)),

@@ -257,6 +257,15 @@ def test_hrp_by_hand() -> None:
     assert_allclose(one, [1.0])
 
 
+def test_hrp_equals_pypfopt() -> None:
+    """PyPortfolioOpt 1.6 HRPOpt(cov_matrix=...).optimize("single") on the same covariance."""
+    names, mean, cov = moments_of("ten_stocks_daily.csv")
+    w = pd.Series(METHODS["hrp"](Moments(np.empty((0, 10)), mean, cov)), index=names)
+    want = {"AMZN": 0.0952357229, "APA": 0.0241677489, "CMCSA": 0.1299966688, "CPB": 0.1008217781, "JCI": 0.158797326}
+    assert_allclose(w[list(want)], list(want.values()), atol=1e-10)
+    assert w.sum() == pytest.approx(1.0, abs=1e-14)
+
+
 def test_metric_tilt_ranks() -> None:
     """The portfolio that is best on each figure gets n / sum of ranks."""
     rng = np.random.default_rng(3)

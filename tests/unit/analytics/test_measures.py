@@ -158,7 +158,7 @@ def test_sharpe_uncertainty() -> None:
     assert math.isnan(probabilistic_sharpe([0.01, 0.01]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.booleans(), st.floats(0, 0.1))
 def test_table_equals_single_summaries(seed: int, t: int, holes: bool, rate: float) -> None:
     rng = np.random.default_rng(seed)

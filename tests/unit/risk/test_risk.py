@@ -156,7 +156,7 @@ def test_without_limits_nothing_changes() -> None:
         RiskLimits(name=-0.1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.02, 0.5), st.floats(0.1, 0.8), st.floats(0.1, 1.0), st.floats(0.1, 1.5))
 def test_caps_hold_together_and_only_lower(seed: int, name: float, sector: float, gross: float, lever: float) -> None:
     rng = np.random.default_rng(seed)
