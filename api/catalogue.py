@@ -7,11 +7,12 @@ always one that exists.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 
 from api.errors import NotFound, Unprocessable
-from api.store import Reader
+from api.store import Reader, Rows
 from pas_lib.errors import UnknownName
 
 
@@ -27,17 +28,24 @@ class Table:
         Columns that tell its rows apart; the default order, and the last word among equal rows of any other.
     description : str
         What one row is.
+    sums : frozenset[str]
+        Columns of a view whose decimals have no stated precision; the mirror keeps those as text.
     """
 
     schema: str
     name: str
     key: tuple[str, ...]
     description: str
+    sums: frozenset[str] = frozenset()
 
     @property
     def qualified(self) -> str:
         """``schema.name``, for a statement: both come from this module."""
         return f'{self.schema}."{self.name}"'
+
+    def value(self, column: str) -> str:
+        """Return the expression that gives a column (one that exists) the same values on both engines."""
+        return f'cast("{column}" as decimal(38, 9))' if column in self.sums else f'"{column}"'
 
 
 _OPS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -88,6 +96,11 @@ _MARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "regime_inputs": (("session", "series_id"), "one macro value as known at a session"),
 }
 
+_SUMS = {"positions": frozenset({"qty", "avg_cost", "cost_basis"}), "book_cash": frozenset({"cash"})}
+
+#: Columns that hold JSON: PostgreSQL gives them decoded, the mirror as text.
+JSON_COLUMNS = frozenset({"parts", "details", "record", "refusals", "payload", "differences"})
+
 
 @cache
 def tables() -> dict[str, Table]:
@@ -96,7 +109,7 @@ def tables() -> dict[str, Table]:
 
     found = [Table("raw", name, ("row_id",), dataset.doc) for name, dataset in catalogue().items()]
     for schema, listed in (("ops", _OPS), ("marts", _MARTS)):
-        found += [Table(schema, name, key, text) for name, (key, text) in listed.items()]
+        found += [Table(schema, name, key, text, _SUMS.get(name, frozenset())) for name, (key, text) in listed.items()]
     named: dict[str, Table] = {}
     for table in found:
         named.setdefault(table.name, table)
@@ -119,13 +132,27 @@ def find(name: str) -> Table:
     return known[name]
 
 
+def decoded(rows: Rows) -> Rows:
+    """Return rows with the text of JSON columns decoded."""
+    places = [n for n, name in enumerate(rows.columns) if name in JSON_COLUMNS]
+    if not places or not any(isinstance(row[n], str) for row in rows.rows for n in places):
+        return rows
+    return Rows(
+        rows.columns,
+        [
+            tuple(json.loads(v) if n in places and isinstance(v, str) else v for n, v in enumerate(row))
+            for row in rows.rows
+        ],
+    )
+
+
 def columns_of(reader: Reader, table: Table) -> dict[str, str]:
     """Return a table's columns and their types in the store that is read; empty if it is not there."""
     return dict(reader.columns(table.schema, table.name))
 
 
 def checked(column: str, columns: dict[str, str], table: Table) -> str:
-    """Return a column name quoted for a statement.
+    """Return a column as a statement names it.
 
     Raises
     ------
@@ -134,4 +161,4 @@ def checked(column: str, columns: dict[str, str], table: Table) -> str:
     """
     if column not in columns:
         raise Unprocessable(str(UnknownName(f"column of {table.schema}.{table.name}", column[:80], columns)))
-    return f'"{column}"'
+    return table.value(column)

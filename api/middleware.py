@@ -19,7 +19,7 @@ access_log = logging.getLogger("api.access")
 #: Pages load nothing from elsewhere, run no script but their own files, and cannot be framed.
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

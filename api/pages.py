@@ -101,6 +101,7 @@ class Asset:
 _ASSETS = {
     "style.css": ("api", "static/style.css", "text/css; charset=utf-8"),
     "dashboard.js": ("api", "static/dashboard.js", "text/javascript; charset=utf-8"),
+    "plotly.css": ("api", "static/plotly.css", "text/css; charset=utf-8"),
     "icon.svg": ("api", "static/icon.svg", "image/svg+xml"),
     # The charts' library comes with the plotly package: nothing is loaded from elsewhere, nothing is copied here.
     "plotly.js": ("plotly", "package_data/plotly.min.js", "text/javascript; charset=utf-8"),

@@ -76,14 +76,14 @@ def require_portfolio(reader: Reader, portfolio_id: str) -> None:
 
 _PORTFOLIOS = """
 select p.portfolio_id, p.name, p.strategy, p.kind, p.cadence, p.status, p.created_at,
-       a.session, a.allocation, a.scale, a.share, c.cash
+       a.session, a.allocation, a.scale, a.share, cast(c.cash as double precision) as cash
 from ops.portfolios p
 left join (
     select l.portfolio_id, d.session, max(l.allocation) as allocation, max(l.scale) as scale, max(l.share) as share
     from ops.alloc_log l
     join ops.decisions d on d.decision_id = l.decision_id
     where d.origin = 'live' and d.session = (select max(session) from ops.decisions where origin = 'live')
-      and l.portfolio_id is not null and l.allocation is not null
+      and l.event = 'allocation'
     group by l.portfolio_id, d.session
 ) a on a.portfolio_id = p.portfolio_id
 left join ops.book_cash c on c.book = p.portfolio_id
@@ -116,7 +116,14 @@ def portfolio(reader: Reader, portfolio_id: str) -> models.PortfolioDetail:
     return models.PortfolioDetail(**found.model_dump(), targets=[models.Target.model_validate(row) for row in targets])
 
 
-_HELD = "select book, symbol, qty, avg_cost, cost_basis from ops.positions where qty <> 0 order by book, symbol"
+# Sums of a view have no stated precision, and the mirror keeps such decimals as text.
+_HELD = """
+select book, symbol, cast(qty as double precision) as qty, cast(avg_cost as double precision) as avg_cost,
+       cast(cost_basis as double precision) as cost_basis
+from ops.positions
+order by book, symbol
+"""
+_CASH = "select book, cast(cash as double precision) as cash from ops.book_cash"
 _CLOSES = """
 select d.symbol, d.session, d.close
 from marts.daily_returns d
@@ -166,7 +173,7 @@ def _valued(reader: Reader) -> list[models.Position]:
 def positions(reader: Reader, portfolio_id: str) -> models.PositionList:
     """Return the holdings of one portfolio (or of all), the largest first."""
     held = _valued(reader)
-    cash = {row["book"]: row["cash"] for row in reader.records("select book, cash from ops.book_cash")}
+    cash = {row["book"]: row["cash"] for row in reader.records(_CASH)}
     if portfolio_id == ALL:
         own, money = held, total(list(cash.values())) if cash else None
     else:
@@ -316,7 +323,7 @@ def allocations(reader: Reader, session: date | None = None) -> models.Allocatio
     rows = reader.records(
         "select portfolio_id, max(allocation) as allocation, max(scale) as scale, max(share) as share,"
         " max(case when trades then 1 else 0 end) as trades, max(reason) as reason from ops.alloc_log"
-        " where decision_id = %(id)s and portfolio_id is not null and allocation is not null"
+        " where decision_id = %(id)s and event = 'allocation'"
         " group by portfolio_id order by portfolio_id",
         {"id": decision["decision_id"]},
     )
@@ -364,7 +371,8 @@ def sector_exposure(reader: Reader, portfolio_id: str) -> models.SectorExposure:
         require_portfolio(reader, portfolio_id)
     rows = reader.records(
         "select session, coalesce(sector, 'Unknown') as sector, sum(weight) as weight,"
-        " count(distinct symbol) as symbols from marts.exposures where session = (select max(session) from marts.exposures)"
+        " count(distinct symbol) as symbols from marts.exposures"
+        " where session = (select max(session) from marts.exposures)"
         " and (cast(%(id)s as text) = 'all' or portfolio_id = %(id)s)"
         " group by session, coalesce(sector, 'Unknown') order by weight desc, sector",
         {"id": portfolio_id},

@@ -355,18 +355,23 @@ class Mirror:
             # Cursors of a replaced file stay valid: they hold the old file open until they end.
             cursor = self._open.cursor()
         try:
+            cursor.execute("use pas")
             yield cursor, datetime.fromtimestamp(stat.st_mtime, UTC)
         finally:
             cursor.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        # Attached to a database of its own: a file opened by its name is cached by that name in the process, and a newly
+        # published one would be taken for the old.
+        conn = duckdb.connect(":memory:", config={"threads": 2})
         try:
-            conn = duckdb.connect(
-                str(self.path), read_only=True, config={"threads": 2, "enable_external_access": "false"}
-            )
+            quoted = str(self.path).replace("'", "''")
+            conn.execute(f"attach '{quoted}' as pas (read_only)")
+            conn.execute("set enable_external_access = false")
             conn.execute("set timezone = 'UTC'")
             conn.execute("set lock_configuration = true")
         except duckdb.Error as error:
+            conn.close()
             reason = str(error).strip().splitlines()[0]
             raise MirrorAway(f"the mirror file cannot be opened: {reason}") from None
         return conn

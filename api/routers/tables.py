@@ -83,10 +83,10 @@ def read_table(
                 f"{wanted.schema}.{wanted.name} is not there yet", hint="`make run` or `pas build` creates it"
             )
         names = list(columns) if fields is None else list(dict.fromkeys(f.strip() for f in fields.split(",")))
-        selected = ", ".join(catalogue.checked(name, columns, wanted) for name in names)
+        selected = ", ".join(f'{catalogue.checked(name, columns, wanted)} as "{name}"' for name in names)
         ordering = [f"{catalogue.checked(sort_by, columns, wanted)} {order} nulls last"] if sort_by else []
         key = [name for name in wanted.key if name in columns and name != sort_by] or list(columns)
-        ordering += [f'"{name}" {order} nulls last' for name in key]
+        ordering += [f"{wanted.value(name)} {order} nulls last" for name in key]
         rows = reader.fetch(
             f"select {selected} from {wanted.qualified} order by {', '.join(ordering)}"  # noqa: S608 - checked above
             " limit %(limit)s offset %(offset)s",
@@ -95,7 +95,7 @@ def read_table(
         counted = reader.scalar(
             f"select count(*) from (select 1 from {wanted.qualified} limit {COUNT_LIMIT + 1}) as counted"  # noqa: S608
         )
-        return rows, counted if counted <= COUNT_LIMIT else None
+        return catalogue.decoded(rows), counted if counted <= COUNT_LIMIT else None
 
     rows, total = read(answer)
     pages = None if total is None else max(1, -(-total // limit))

@@ -31,9 +31,12 @@
     };
   }
 
+  // A few sessions are labelled one by one: an axis of dates would show hours between them.
+  const days = (x) => (x.length <= 8 ? { tickvals: x, tickformat: "%b %-d" } : {});
+
   function draw(id, traces, extra) {
     const place = document.getElementById(id);
-    if (place) Plotly.react(place, traces, layout(extra), { displayModeBar: false, responsive: true });
+    if (place) Plotly.react(place, traces, layout(extra), { displayModeBar: false, responsive: true, showTips: false });
   }
 
   function all() {
@@ -44,7 +47,7 @@
         { x: data.equity.x, y: data.equity.equity, name: "Equity", mode: "lines+markers", line: { color: c0, width: 2 }, marker: { size: 4 } },
         { x: data.equity.x, y: data.equity.cash, name: "Cash", mode: "lines", line: { color: c1, width: 1.5, dash: "dot" } },
       ],
-      { yaxis: { tickprefix: "$", rangemode: "tozero" }, xaxis: { type: "date" } },
+      { yaxis: { tickprefix: "$", rangemode: "tozero" }, xaxis: { type: "date", ...days(data.equity.x) } },
     );
     draw(
       "chart-model",
@@ -66,13 +69,13 @@
     draw(
       "chart-regime",
       [
-        { x: data.regime.x, y: data.regime.cci, name: "CCI (left)", mode: "lines", line: { color: c1, width: 1.8 } },
+        { x: data.regime.x, y: data.regime.cci, connectgaps: false, name: "CCI (left)", mode: "lines", line: { color: c1, width: 1.8 } },
         { x: data.regime.x, y: data.regime.scale, name: "S (right)", mode: "lines", yaxis: "y2", line: { color: c0, width: 1.8, shape: "hv" } },
       ],
       {
-        xaxis: { type: "date" },
+        xaxis: { type: "date", ...days(data.regime.x) },
         yaxis: { rangemode: "tozero" },
-        yaxis2: { overlaying: "y", side: "right", range: [0, 1.05], showgrid: false },
+        yaxis2: { overlaying: "y", side: "right", range: [0, 1.05], tickvals: [0, 0.25, 0.5, 0.75, 1], showgrid: false },
         margin: { l: 50, r: 44, t: 8, b: 34 },
       },
     );

@@ -1,0 +1,40 @@
+"""A filled warehouse and a client of the API over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from api.factory import create_app
+from pas_lib.clock import FixedClock
+from pas_lib.settings import Settings
+from pas_lib.warehouse import Warehouse
+from tests.integration.api import seed
+
+NOW = datetime(2026, 2, 3, 4, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse) -> Warehouse:
+    """The warehouse with the known rows."""
+    seed.fill(warehouse)
+    return warehouse
+
+
+@pytest.fixture
+def api_settings(settings: Settings) -> Settings:
+    """Settings with both tokens."""
+    return settings.model_copy(update={"api_token": SecretStr(seed.ADMIN), "api_read_token": SecretStr(seed.READ)})
+
+
+@pytest.fixture
+def client(api_settings: Settings) -> Iterator[TestClient]:
+    """A client that sends the read token."""
+    app = create_app(api_settings, clock=FixedClock(NOW))
+    headers = {"Authorization": f"Bearer {seed.READ}"}
+    with TestClient(app, headers=headers, raise_server_exceptions=False) as one:
+        yield one

@@ -1,0 +1,188 @@
+"""Who gets in, what the log keeps, and the log-in of the dashboard."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pas_lib.settings import PROJECT_ROOT, Settings
+from pas_lib.warehouse import Warehouse
+from tests.integration.api import seed
+
+OPEN = {"/health", "/readyz"}
+
+
+@pytest.fixture
+def stranger(client: TestClient) -> TestClient:
+    """The same application without a token."""
+    return TestClient(client.app, raise_server_exceptions=False, follow_redirects=False)
+
+
+def test_every_address_but_two_needs_a_token(warehouse: Warehouse, client: TestClient, stranger: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) > OPEN
+    for path in paths:
+        concrete = path.replace("{table}", "prices").replace("{portfolio_id}", "x")
+        answer = stranger.get(concrete)
+        if path in OPEN:
+            assert answer.status_code in {200, 503}
+        else:
+            assert answer.status_code == 401, path
+            assert answer.json()["detail"] == "a valid token is required"
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_missing_and_wrong_tokens_look_the_same(warehouse: Warehouse, stranger: TestClient) -> None:
+    answers = [
+        stranger.get("/portfolios"),
+        stranger.get("/portfolios", headers={"Authorization": "Bearer wrong"}),
+        stranger.get("/portfolios", headers={"Authorization": seed.ADMIN[:-1]}),
+        stranger.get("/portfolios", params={"token": seed.ADMIN}),
+        stranger.get("/portfolios", params={"token": "wrong"}),
+        stranger.get("/portfolios", cookies={"pas_session": "1.x.y"}),
+    ]
+    assert {a.status_code for a in answers} == {401}
+    assert len({a.text for a in answers}) == 1
+
+
+def test_tokens_open(warehouse: Warehouse, stranger: TestClient) -> None:
+    for header in (seed.READ, f"Bearer {seed.READ}", seed.ADMIN, f"bearer {seed.ADMIN}"):
+        assert stranger.get("/portfolios", headers={"Authorization": header}).status_code == 200
+    assert stranger.get("/portfolios", params={"token": seed.READ}).status_code == 200
+
+
+def test_login_and_logout(filled: Warehouse, stranger: TestClient) -> None:
+    assert stranger.get("/dashboard").headers["location"] == "/dashboard/login"
+    failed = stranger.post("/dashboard/login", data={"token": "wrong"})
+    assert failed.status_code == 401
+    assert "set-cookie" not in failed.headers
+    answer = stranger.post("/dashboard/login", data={"token": seed.READ})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert seed.READ not in cookie
+    assert stranger.get("/dashboard").status_code == 200
+    assert stranger.get("/db/trades", params={"format": "csv"}).status_code == 200
+    kept = stranger.cookies["pas_session"]
+    assert stranger.post("/dashboard/logout").status_code == 303
+    assert stranger.get("/dashboard").status_code == 303
+    stranger.cookies.set("pas_session", kept)
+    assert stranger.get("/dashboard").status_code == 303
+
+
+def test_a_token_in_the_address_is_exchanged(filled: Warehouse, stranger: TestClient) -> None:
+    answer = stranger.get("/dashboard", params={"token": seed.READ})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+    assert stranger.get("/dashboard").status_code == 200
+
+
+def test_forms_of_other_sites_are_refused(warehouse: Warehouse, stranger: TestClient) -> None:
+    for origin in ("http://evil.example", "null"):
+        answer = stranger.post("/dashboard/login", data={"token": seed.READ}, headers={"Origin": origin})
+        assert answer.status_code == 403
+    mine = stranger.post("/dashboard/login", data={"token": seed.READ}, headers={"Origin": "http://testserver"})
+    assert mine.status_code == 303
+
+
+def test_tokens_are_in_no_log_and_no_answer(
+    filled: Warehouse, client: TestClient, stranger: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    texts = []
+    for path in (
+        "/portfolios",
+        "/db/prices",
+        "/nosuch",
+        "/db/nosuch",
+        "/dashboard",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+    ):
+        for answer in (
+            client.get(path),
+            stranger.get(path, params={"token": seed.READ}),
+            stranger.get(path, params={"token": seed.ADMIN, "limit": seed.ADMIN}),
+            stranger.get(path, headers={"Authorization": seed.ADMIN}),
+        ):
+            texts += [answer.text, str(answer.headers)]
+    texts.append(client.get("/db/prices", params={"limit": seed.READ}).text)
+    texts.append(stranger.post("/dashboard/login", data={"token": seed.ADMIN + "x"}).text)
+    # The client's own library logs the addresses it asks for; the application's loggers must not.
+    texts += [r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "httpcore"))]
+    assert any(r.name == "api.access" for r in caplog.records)
+    assert not [text for text in texts if "canary" in text]
+
+
+def run_server(env: dict[str, str], home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api"],
+        env={"PAS_HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT_ROOT)} | env,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"API_TOKEN": "", "API_READ_TOKEN": ""}, "not set"),
+        ({"PAS_API_HOST": "0.0.0.0", "API_READ_TOKEN": "short"}, "fewer than 32"),
+        ({"PAS_API_PORT": "taken"}, "PAS_API_PORT"),
+    ],
+)
+def test_the_server_refuses_in_one_line(tmp_path: Path, change: dict[str, str], named: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        env = {"API_TOKEN": seed.ADMIN, "API_READ_TOKEN": seed.READ, "PAS_API_PORT": port}
+        env |= {k: port if v == "taken" else v for k, v in change.items()}
+        done = run_server(env, tmp_path)
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert named in lines[0]
+    assert "canary" not in done.stderr + done.stdout
+    if named == "PAS_API_PORT":
+        assert port in lines[0]
+
+
+def test_a_defect_shows_no_trace(warehouse: Warehouse, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from api import queries
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("secret inner state")
+
+    monkeypatch.setattr(queries, "correlations", broken)
+    answer = client.get("/positions/all")
+    assert answer.status_code == 200
+    monkeypatch.setattr(queries, "allocations", broken)
+    answer = client.get("/metrics")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+
+
+def test_weak_tokens_are_served_on_loopback_only(api_settings: Settings) -> None:
+    from pydantic import SecretStr
+
+    from api.factory import create_app
+
+    weak = create_app(api_settings.model_copy(update={"api_read_token": SecretStr("short")}))
+    with TestClient(weak, base_url="http://192.0.2.7") as outside:
+        answer = outside.get("/health")
+    assert answer.status_code == 403
+    assert "loopback" in answer.json()["detail"]
+    with TestClient(weak, base_url="http://127.0.0.1") as inside:
+        assert inside.get("/health").status_code == 200

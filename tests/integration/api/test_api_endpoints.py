@@ -1,0 +1,314 @@
+"""Every address against known rows: values, order, paging, failures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from pas_lib.warehouse import Warehouse
+from tests.integration.api import seed
+
+
+def get(client: TestClient, path: str, **params: Any) -> Any:
+    answer = client.get(path, params=params)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["X-PAS-Source"] == "postgres"
+    return answer.json()
+
+
+def refused(client: TestClient, path: str, status: int, **params: Any) -> str:
+    answer = client.get(path, params=params)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["instance"] == path
+    assert "\n" not in body["detail"]
+    assert "Traceback" not in answer.text
+    return str(body["detail"])
+
+
+def test_book(filled: Warehouse, client: TestClient) -> None:
+    portfolios = get(client, "/portfolios")["records"]
+    assert [p["portfolio_id"] for p in portfolios] == list(seed.IDS)
+    first = portfolios[0]
+    assert (first["session"], first["allocation"], first["scale"]) == ("2026-02-02", 0.4, 0.88)
+    assert first["share"] == pytest.approx(0.352)
+    assert first["positions"] == 2
+    assert first["cash"] == pytest.approx(20_000 - 100 * 50 - 12.345678901 * 400.25, abs=1e-8)
+    assert portfolios[3] | {"name": ""} == portfolios[3] | {"name": "", "positions": 0, "market_value": 0, "cash": None}
+
+    detail = get(client, "/portfolios/congress_aggregate")
+    assert [(t["symbol"], t["weight"]) for t in detail["targets"]] == [("AAA", 0.5), ("BRK.B", 0.3), ("CCC", 0.2)]
+    assert {k: v for k, v in detail.items() if k != "targets"} == first
+
+    close = {
+        row["symbol"]: row["close"]
+        for row in filled.rows("select symbol, close from marts.daily_returns where session = '2026-01-30'")
+    }
+    held = get(client, "/positions/congress_aggregate")
+    values = {"AAA": 100 * close["AAA"], "BRK.B": 12.345678901 * close["BRK.B"]}
+    assert {p["symbol"]: p["market_value"] for p in held["records"]} == pytest.approx(values)
+    assert held["market_value"] == pytest.approx(sum(values.values()))
+    assert sum(p["weight"] for p in held["records"]) == pytest.approx(1)
+    assert held["records"][0]["unrealized_pnl"] == pytest.approx(values["AAA"] - 5000)
+    everything = get(client, "/positions/all")
+    assert len(everything["records"]) == 5
+    assert everything["cash"] == pytest.approx(100_000 - sum(p["cost_basis"] for p in everything["records"]))
+    assert get(client, "/positions/CASH")["cash"] == 40_000
+    assert "did you mean wiki_attention" in refused(client, "/positions/wiki_atention", 404)
+
+
+def test_trades_and_orders(filled: Warehouse, client: TestClient) -> None:
+    trades = get(client, "/trades/all")["records"]
+    assert [t["trade_id"] for t in trades] == ["t4", "t3", "t2", "t1", "t0"]
+    one = get(client, "/trades/congress_aggregate")["records"]
+    assert [(t["symbol"], t["qty"], t["price"]) for t in one] == [("BRK.B", 12.345678901, 400.25), ("AAA", 100, 50)]
+    assert get(client, "/trades/all", end="2026-02-01")["records"] == []
+    assert get(client, "/trades/wiki_attention")["records"] == []
+    refused(client, "/trades/nobody", 404)
+
+    pages = [get(client, "/trades/all", limit=2, page=n) for n in (1, 2, 3)]
+    assert [t["trade_id"] for page in pages for t in page["records"]] == ["t4", "t3", "t2", "t1", "t0"]
+    assert [page["next_page"] for page in pages] == [2, 3, None]
+
+    orders = get(client, "/orders")["records"]
+    assert len(orders) == 6
+    rejected = get(client, "/orders", state="rejected")["records"]
+    assert [(o["symbol"], o["reason"], o["filled_avg_price"]) for o in rejected] == [
+        ("BRK.B", "not fractionable", None)
+    ]
+    assert (
+        len(get(client, "/orders", portfolio_id="congress_aggregate", symbol="AAA", session="2026-01-30")["records"])
+        == 1
+    )
+    assert "session" in refused(client, "/orders", 422, session="yesterday")
+
+
+def test_decisions(filled: Warehouse, client: TestClient) -> None:
+    latest = get(client, "/allocations")
+    assert latest["decision"]["decision_id"] == "d2"
+    assert {a["portfolio_id"]: a["share"] for a in latest["records"]} == pytest.approx(
+        dict(zip(seed.IDS, (0.352, 0.264, 0.176, 0.0), strict=True))
+    )
+    assert [a["trades"] for a in latest["records"]] == [True, True, True, False]
+    assert latest["cash"] == pytest.approx(1 - 0.792)
+    assert get(client, "/allocations", session="2026-01-30")["decision"]["cci"] == 0.8
+    assert "2026-01-29" in refused(client, "/allocations", 404, session="2026-01-29")
+
+    history = get(client, "/weight_history/congress_aggregate")["records"]
+    assert [(w["session"], w["symbol"]) for w in history] == [
+        (day, symbol) for day in ("2026-02-02", "2026-01-30") for symbol in ("AAA", "BRK.B", "CCC")
+    ]
+    assert len(get(client, "/weight_history/congress_aggregate", end="2026-01-30")["records"]) == 3
+
+    regime = get(client, "/regime", sessions=5)
+    assert [p["session"] for p in regime["records"]][-1] == regime["latest"]["session"] == "2026-01-29"
+    assert len(regime["records"]) == 5
+    assert regime["latest"]["parts"] == {"VIXCLS": 8.6}
+    assert get(client, "/regime")["records"][0]["cci"] is None
+
+
+def test_research(filled: Warehouse, client: TestClient) -> None:
+    metrics = get(client, "/metrics/sector_risk_parity")["records"]
+    assert [(m["basis"], m["as_of"], m["cvar_95"]) for m in metrics] == [("model", "2026-02-02", None)]
+    assert metrics[0]["sharpe"] == pytest.approx(2.2)
+    found = get(client, "/correlations")
+    assert (found["as_of"], found["portfolios"], len(found["records"])) == ("2026-02-02", list(seed.IDS), 6)
+
+    sectors = get(client, "/sector_exposure/all")
+    assert [(s["sector"], s["symbols"]) for s in sectors["records"]] == [
+        ("Energy", 2),
+        ("Utilities", 1),
+        ("Unknown", 1),
+    ]
+    assert [s["weight"] for s in sectors["records"]] == pytest.approx([0.6, 0.3, 0.1])
+    assert get(client, "/sector_exposure/congress_aggregate")["gross"] == pytest.approx(0.5)
+
+    scores = get(client, "/scores/top", limit=3)
+    assert scores["score_date"] == "2026-01-30"
+    assert [(s["rank"], s["symbol"], s["momentum"]) for s in scores["records"]] == [
+        (1, "T00", None), (2, "T01", 89.0), (3, "T02", 88.0),
+    ]  # fmt: skip
+    assert get(client, "/scores/top", date="2026-01-29")["score_date"] == "2025-12-31"
+    assert get(client, "/scores/top", date="2020-01-01") == {"score_date": None, "records": []}
+
+    strategies = {s["strategy"]: s for s in get(client, "/strategies")["records"]}
+    assert set(seed.IDS) <= set(strategies)
+    assert (strategies["wiki_attention"]["names"], strategies["congress_aggregate"]["names"]) == (0, 2)
+    assert strategies["wiki_attention"]["note"].startswith("stale")
+
+
+def test_risk_is_that_of_the_holdings(filled: Warehouse, client: TestClient) -> None:
+    answer = get(client, "/risk/congress_aggregate")
+    rows = filled.rows("select symbol, session, ret, close from marts.daily_returns where symbol in ('AAA', 'BRK.B')")
+    paths = {s: np.array([r["ret"] for r in rows if r["symbol"] == s]) for s in ("AAA", "BRK.B")}
+    last = {r["symbol"]: r["close"] for r in rows if str(r["session"]) == "2026-01-30"}
+    values = {"AAA": 100 * last["AAA"], "BRK.B": 12.345678901 * last["BRK.B"]}
+    losses = np.sort(-sum(values[s] * paths[s] for s in values) / sum(values.values()))[::-1]
+    # order statistic ceil((1 - a) T): the 9th largest of 175 losses at 95 %, the 2nd at 99 %
+    assert answer["n_obs"] == 175
+    assert answer["var_95"] == pytest.approx(losses[8], abs=1e-12)
+    assert answer["var_99"] == pytest.approx(losses[1], abs=1e-12)
+    assert answer["cvar_95"] >= answer["var_95"]
+    assert (answer["largest"], answer["uncovered"]) == ("AAA", [])
+    assert get(client, "/risk/wiki_attention")["var_95"] is None
+
+
+def test_table_pages_are_stable(filled: Warehouse, client: TestClient) -> None:
+    seen = []
+    page: int | None = 1
+    while page:
+        answer = get(
+            client, "/db/prices", sort_by="event_date", order="desc", limit=4, page=page, fields="row_id,event_date"
+        )
+        assert (answer["total"], answer["pages"], answer["columns"]) == (15, 4, ["row_id", "event_date"])
+        seen += [(r["event_date"], r["row_id"]) for r in answer["records"]]
+        page = answer["next_page"]
+    assert len(set(seen)) == 15
+    assert seen == sorted(seen, reverse=True)
+    assert get(client, "/db/prices", page=99)["records"] == []
+    nan = get(client, "/db/prices", sort_by="close", order="desc", limit=1)["records"][0]
+    assert (nan["symbol"], nan["close"]) == ("CCC", None)
+
+
+def test_table_list(filled: Warehouse, client: TestClient) -> None:
+    tables = {f"{t['schema']}.{t['table']}": t for t in get(client, "/db")["records"]}
+    assert tables["ops.trades"]["is_there"]
+    assert "symbol" in tables["raw.prices"]["columns"]
+    assert not tables["marts.ticker_scores"]["is_there"]
+    for name, table in tables.items():
+        if table["is_there"]:
+            assert set(table["key"]) <= set(table["columns"]), name
+            assert get(client, f"/db/{name}", limit=1)["table"] == table["table"]
+
+
+def test_csv_equals_the_table(filled: Warehouse, client: TestClient) -> None:
+    answer = client.get("/db/trades", params={"format": "csv", "fields": "trade_id,qty,price,executed_at,open_price"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["X-PAS-Total"] == "5"
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert rows[1] == {
+        "trade_id": "t1",
+        "qty": "12.345678901",
+        "price": "400.250000000",
+        "executed_at": "2026-02-02T03:31:00+00:00",
+        "open_price": "",
+    }
+    everything = client.get("/db/prices", params={"format": "csv", "limit": 10_000}).text
+    stored = filled.rows("select close from raw.prices order by row_id")
+    closes = [row["close"] for row in csv.DictReader(io.StringIO(everything, newline=""))]
+    assert closes == ["" if r["close"] != r["close"] else repr(r["close"]) for r in stored]
+
+
+ATTACKS = (
+    "close; drop table raw.prices",
+    'close" desc; drop table raw.prices --',
+    "(select 1)",
+    "1",
+    "pg_sleep(10)",
+    "close desc",
+    "close%00",
+    "*",
+    "ctid",
+)
+
+
+def test_identifiers_are_checked(filled: Warehouse, client: TestClient) -> None:
+    for attack in ATTACKS:
+        refused(client, "/db/prices", 422, sort_by=attack)
+        refused(client, "/db/prices", 422, fields=f"symbol,{attack}")
+        refused(client, "/db/prices", 422, order=attack)
+        assert client.get(f"/db/{attack}").status_code == 404
+    for table in ("nosuch", "pg_user", "information_schema.tables", "staging.prices", "price"):
+        assert f"unknown table '{table}'" in refused(client, f"/db/{table}", 404)
+    assert filled.rows("select count(*) as n from raw.prices") == [{"n": 15}]
+
+
+def test_values_are_bound(filled: Warehouse, client: TestClient) -> None:
+    attack = "x' or '1'='1"
+    assert get(client, "/orders", symbol=attack)["records"] == []
+    refused(client, f"/portfolios/{attack}", 404)
+    refused(client, f"/metrics/{attack}", 404)
+    assert get(client, "/orders", symbol="%(state)s")["records"] == []
+
+
+BAD: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"limit": 0}, "limit"),
+    ({"limit": 10_001}, "limit"),
+    ({"page": 0}, "page"),
+    ({"page": "x"}, "page"),
+    ({"order": "up"}, "order"),
+    ({"format": "xml"}, "format"),
+    ({"fields": ""}, "column"),
+    ({"sort_by": "closed"}, "did you mean close"),
+)
+
+
+def test_bad_parameters(warehouse: Warehouse, client: TestClient) -> None:
+    for params, named in BAD:
+        assert named in refused(client, "/db/prices", 422, **params)
+
+
+def test_missing_marts_are_named(warehouse: Warehouse, client: TestClient) -> None:
+    seed.fill(warehouse, marts=False)
+    for path, mart in (
+        ("/scores/top", "marts.top_scores"),
+        ("/metrics/congress_aggregate", "marts.metrics"),
+        ("/correlations", "marts.correlations"),
+        ("/sector_exposure/all", "marts.exposures"),
+        ("/db/top_scores", "marts.top_scores"),
+    ):
+        detail = refused(client, path, 503)
+        assert mart in detail
+        assert "pas build" in detail
+    held = get(client, "/positions/all")
+    assert held["market_value"] is None
+    assert {p["qty"] for p in held["records"]} == {100.0, 12.345678901}
+    assert client.get("/dashboard").status_code == 200
+
+
+def test_an_empty_warehouse_answers(warehouse: Warehouse, client: TestClient) -> None:
+    assert get(client, "/portfolios") == {"records": []}
+    assert get(client, "/allocations") == {"decision": None, "cash": None, "records": []}
+    assert get(client, "/regime") == {"latest": None, "records": []}
+    assert get(client, "/positions/all")["records"] == []
+    assert "no portfolios yet" in refused(client, "/portfolios/congress_aggregate", 404)
+    page = client.get("/dashboard")
+    assert page.status_code == 200
+    assert "No decision yet" in page.text
+
+
+def test_prometheus(filled: Warehouse, client: TestClient) -> None:
+    lines = client.get("/metrics").text.splitlines()
+    for line in (
+        'pas_up{source="postgres"} 1.0',
+        'pas_up{source="mirror"} 0.0',
+        "pas_equity_usd 101500.123456789",
+        'pas_orders_total{state="filled"} 5.0',
+        'pas_orders_total{state="rejected"} 1.0',
+        'pas_trades_total{kind="fill"} 5.0',
+        'pas_trading_state{state="ACTIVE"} 1.0',
+        'pas_trading_state{state="HALTED"} 0.0',
+        'pas_positions{portfolio="congress_aggregate"} 2.0',
+        'pas_dataset_stale{dataset="wiki_views"} 1.0',
+        'pas_dataset_stale{dataset="prices"} 0.0',
+        'pas_ingest_rows_total{dataset="prices"} 377511.0',
+        'pas_quarantined_rows_total{dataset="prices"} 3.0',
+        "pas_task_failures_total 0.0",
+    ):
+        assert line in lines, line
+
+
+def test_dashboard_shows_what_the_api_answers(filled: Warehouse, client: TestClient) -> None:
+    page = client.get("/dashboard").text
+    for text in ("sandbox", "$101,500", "T00", "not fractionable", "Congress aggregate", "35.2 %", "loaded · stale"):
+        assert text in page, text
+    policy = client.get("/dashboard").headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "http" not in policy
