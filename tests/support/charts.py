@@ -35,8 +35,8 @@ def chart(
             "quote": [
                 {
                     "open": closes,
-                    "high": [c if c is None else c + 1 for c in closes],
-                    "low": [c if c is None else c - 1 for c in closes],
+                    "high": [c if c is None else c * 1.02 for c in closes],
+                    "low": [c if c is None else c * 0.98 for c in closes],
                     "close": closes,
                     "volume": [None if c is None else volume for c in closes],
                 }

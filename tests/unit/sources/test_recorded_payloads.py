@@ -182,7 +182,9 @@ def test_the_list_page_gives_members_changes_and_identities():
     assert people["CASY"]["wiki_title"] == "Casey's"
 
 
-@pytest.mark.parametrize("name", ["iwm_holdings_ajax_2026-05-05_trimmed.csv", "iwm_latest_holdings_2026-07-17_trimmed.csv"])
+@pytest.mark.parametrize(
+    "name", ["iwm_holdings_ajax_2026-05-05_trimmed.csv", "iwm_latest_holdings_2026-07-17_trimmed.csv"]
+)
 def test_holdings_drop_what_is_no_listed_share(name):
     rows = parse_file("universe", needs(WIRE / "universe" / name))
     symbols = [row["symbol"] for row in rows]
