@@ -213,9 +213,19 @@ class Dbt:
             "DBT_ENV_SECRET_PAS_PASSWORD": str(parts.get("password") or ""),
         }
 
+    def _borrow_parse(self, folder: Path) -> None:
+        """Give a new target folder the parsed project of a sibling: parsing is half of a small command's time."""
+        mine = folder / "partial_parse.msgpack"
+        if mine.exists():
+            return
+        for sibling in sorted(self.work_dir.glob(f"{self.target}-*/partial_parse.msgpack")):
+            shutil.copyfile(sibling, mine)
+            return
+
     def _run(self, arguments: list[str], as_of: date, part: str, isolated: bool) -> DbtResult:
         folder = self.target_path(part)
         folder.mkdir(parents=True, exist_ok=True)
+        self._borrow_parse(folder)
         results = folder / "run_results.json"
         before = results.stat().st_mtime_ns if results.exists() else 0
         environment = self.environment(as_of, part)

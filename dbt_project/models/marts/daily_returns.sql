@@ -14,6 +14,7 @@
 with sessions as (
     select
         session,
+        session_no,
         decision_at
     from {{ ref('int_sessions') }}
     {% if is_incremental() %}
@@ -21,19 +22,16 @@ with sessions as (
     {% endif %}
 ),
 
+-- after a rename the whole history comes again under the new symbol: the newest row of a session counts
 known_bars as (
-    select
+    select distinct on (symbols.security_id, sessions.session)
         symbols.security_id,
         sessions.session,
+        sessions.session_no,
         sessions.decision_at,
         prices.open,
         prices.close,
-        prices.volume,
-        -- after a rename the whole history comes again under the new symbol: the newest row counts
-        row_number() over (
-            partition by symbols.security_id, sessions.session
-            order by prices.known_at desc, prices.row_id desc
-        ) as newest_first
+        prices.volume
     from {{ ref('stg_raw__prices') }} as prices
     inner join sessions on prices.event_date = sessions.session
     inner join {{ ref('int_security_symbols') }} as symbols
@@ -45,12 +43,14 @@ known_bars as (
     {% if is_incremental() %}
         and prices.event_date >= {{ reprocess_from('daily_returns') }}
     {% endif %}
+    order by symbols.security_id, sessions.session, prices.known_at desc, prices.row_id desc
 ),
 
 stream as (
     select
         security_id,
         session,
+        session_no,
         decision_at,
         open,
         close,
@@ -58,13 +58,13 @@ stream as (
         cast(1 as double precision) as factor,
         false as is_base
     from known_bars
-    where newest_first = 1
     {% if is_incremental() %}
     union all
     -- the bar that each security's chain goes on from
     select
         built.security_id,
         built.session,
+        sessions.session_no,
         cast(null as timestamp with time zone) as decision_at,
         built.open,
         built.close,
@@ -81,6 +81,7 @@ stream as (
     ) as latest
         on built.security_id = latest.security_id
         and built.session = latest.session
+    inner join {{ ref('int_sessions') }} as sessions on built.session = sessions.session
     {% endif %}
 ),
 
@@ -88,32 +89,31 @@ chained as (
     select
         *,
         lag(close) over (partition by security_id order by session) as previous_close,
-        lag(session) over (partition by security_id order by session) as previous_session
+        lag(session) over (partition by security_id order by session) as previous_session,
+        session_no - lag(session_no) over (partition by security_id order by session) as step
     from stream
 ),
 
--- an action counts in the first bar on or after its ex-date
+-- an action counts in the first bar on or after its ex-date: usually that day's, after missing days a later one
 actions_by_bar as (
     select
-        actions.security_id,
-        actions.ex_date as session,
-        actions.ratio,
-        actions.cash
-    from {{ ref('int_corporate_actions_mapped') }} as actions
-    inner join chained on actions.security_id = chained.security_id and actions.ex_date = chained.session
+        security_id,
+        ex_date as session,
+        ratio,
+        cash
+    from {{ ref('int_corporate_actions_mapped') }}
     union all
     select
         actions.security_id,
         chained.session,
         actions.ratio,
         actions.cash
-    from {{ ref('int_corporate_actions_mapped') }} as actions
-    left join stream on actions.security_id = stream.security_id and actions.ex_date = stream.session
-    inner join chained
-        on actions.security_id = chained.security_id
-        and actions.ex_date > chained.previous_session
-        and actions.ex_date < chained.session
-    where stream.session is null
+    from chained
+    inner join {{ ref('int_corporate_actions_mapped') }} as actions
+        on chained.security_id = actions.security_id
+        and chained.previous_session < actions.ex_date
+        and chained.session > actions.ex_date
+    where chained.step > 1
 ),
 
 actions as (

@@ -15,23 +15,34 @@ with sessions as (
     {% endif %}
 ),
 
-attention as (
+-- the 97 days each session looks at
+days as (
     select
         sessions.session,
         sessions.decision_at,
+        sessions.last_day,
+        cast(sessions.last_day - cast(back.days as integer) as date) as day
+    from sessions
+    cross join generate_series(0, 96) as back (days)
+    where sessions.last_day >= (select min(event_date) from {{ ref('stg_raw__wiki_views') }})
+),
+
+attention as (
+    select
+        days.session,
+        days.decision_at,
         views.article,
-        count(*) filter (where views.event_date > sessions.last_day - 7) as recent_days,
-        count(*) filter (where views.event_date <= sessions.last_day - 7) as base_days,
-        avg(cast(views.views as double precision)) filter (where views.event_date > sessions.last_day - 7) as recent_mean,
-        avg(cast(views.views as double precision)) filter (where views.event_date <= sessions.last_day - 7) as base_mean,
+        count(*) filter (where views.event_date > days.last_day - 7) as recent_days,
+        count(*) filter (where views.event_date <= days.last_day - 7) as base_days,
+        avg(cast(views.views as double precision)) filter (where views.event_date > days.last_day - 7) as recent_mean,
+        avg(cast(views.views as double precision)) filter (where views.event_date <= days.last_day - 7) as base_mean,
         stddev_samp(ln(cast(views.views as double precision) + 1))
-            filter (where views.event_date <= sessions.last_day - 7) as base_deviation
+            filter (where views.event_date <= days.last_day - 7) as base_deviation
     from {{ ref('stg_raw__wiki_views') }} as views
-    inner join sessions
-        on views.event_date > sessions.last_day - 97
-        and views.event_date <= sessions.last_day
-        and {{ current_at('views', 'sessions.decision_at') }}
-    group by sessions.session, sessions.decision_at, views.article
+    inner join days
+        on views.event_date = days.day
+        and {{ current_at('views', 'days.decision_at') }}
+    group by days.session, days.decision_at, views.article
 ),
 
 jumps as (
