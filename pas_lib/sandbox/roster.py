@@ -96,7 +96,9 @@ DELISTINGS: Final = (
 )
 # (slot, first session of trading)
 LATE_LISTINGS: Final = (("S0", date(2025, 3, 10)), ("L4", date(2025, 10, 29)), ("E10", date(2026, 3, 16)))
-SYMBOLS: Final = {"L23": "NULL"}  # a symbol that careless readers take for a missing value
+# A symbol that careless readers take for a missing value; and a real one, because the fund's file drops the dot of
+# MOG.A and only a list of such symbols can put it back
+SYMBOLS: Final = {"L23": "NULL", "S3": "MOG"}
 REUSED: Final = ("E1", "S0")  # the symbol of the first is given to the second
 # (index, effective date, removed slot, added slot, reason)
 CHANGES: Final = (
