@@ -361,8 +361,8 @@ class Mirror:
             cursor.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        # Attached to a database of its own: a file opened by its name is cached by that name in the process, and a newly
-        # published one would be taken for the old.
+        # Attached to a database of its own: a file opened by its name is cached by that name in the process, and a
+        # newly published one would be taken for the old.
         conn = duckdb.connect(":memory:", config={"threads": 2})
         try:
             quoted = str(self.path).replace("'", "''")
