@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from pas_lib.errors import PasError
+
+
+def claim(home: Path, seed: int, size: str) -> None:
+    """Mark the directory as this world's.
+
+    Raises
+    ------
+    PasError
+        When clock and account in there belong to another world.
+    """
+    wanted = {"seed": seed, "size": size}
+    mark = home / "sandbox.json"
+    if mark.exists():
+        try:
+            found = json.loads(mark.read_text())
+        except ValueError:
+            found = None
+        if found != wanted:
+            raise PasError(
+                f"{home} belongs to another sandbox world ({found}, asked for {wanted}); choose another --home"
+            )
+    mark.write_text(json.dumps(wanted))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sock = listen(asked.port)
         asked.home.mkdir(parents=True, exist_ok=True)
+        claim(asked.home, asked.seed, asked.size)
         world = load_world(asked.home, asked.seed, asked.size)
         app = build_app(world, SandboxTime(world.start_time, asked.home), asked.home / "broker")
     except PasError as error:

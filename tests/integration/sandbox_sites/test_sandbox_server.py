@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from pas_lib.errors import PasError
+from pas_lib.sandbox.__main__ import claim
 from pas_lib.sandbox.faults import KINDS, SITES
 
 SPY = "/yahoo/v8/finance/chart/SPY?range=1mo&interval=1d"
@@ -162,6 +164,13 @@ def test_the_process_keeps_its_clock_and_ends_on_sigterm(tmp_path: Path) -> None
             process.kill()
             _, errors = process.communicate()
         assert "Traceback" not in errors
+
+
+def test_a_home_belongs_to_one_world(tmp_path: Path) -> None:
+    claim(tmp_path, 7, "small")
+    claim(tmp_path, 7, "small")
+    with pytest.raises(PasError, match="another sandbox world"):
+        claim(tmp_path, 8, "small")
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

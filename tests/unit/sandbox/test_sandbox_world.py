@@ -7,8 +7,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from pas_lib.regime.indicator import regime_history, stress_frame
 from pas_lib.sandbox.macro import FOREVER
 from pas_lib.sandbox.roster import CHANGES, ETFS, FIRST_DECISION
 from pas_lib.sandbox.testing import world_for_tests
@@ -241,3 +243,21 @@ def test_small_world_reaches_over_the_first_decision(small: World) -> None:
     assert at is not None
     assert at >= 252
     assert len({x.cik for x in small.roster.listings if x.tier in "LMS"}) == 40
+
+
+def test_the_regime_is_calm_and_no_series_is_ever_overdue(full: World) -> None:
+    days = pd.bdate_range("2019-01-01", "2027-12-31")
+    known, known_at = {}, {}
+    for name, series in full.series.items():
+        rows = pd.DataFrame({"day": series.dates, "start": series.starts, "value": series.values})
+        rows = rows[rows["value"] != "."].sort_values(["start", "day"])
+        rows = rows[rows["day"] >= rows["day"].cummax()]  # the newest observation, by its latest vintage
+        rows = rows.drop_duplicates("start", keep="last")
+        start = pd.DatetimeIndex([pd.Timestamp(date.fromordinal(d)) for d in rows["start"]])
+        known[name] = pd.Series(rows["value"].astype(float).to_numpy(), start).reindex(days, method="ffill")
+        known_at[name] = pd.Series(start, start).reindex(days, method="ffill")
+    stress = stress_frame(pd.DataFrame(known, days), pd.DataFrame(known_at, days))
+    history = regime_history(stress).loc["2021":]
+    assert history["complete"].all()
+    assert (history["scale"] == 1.0).mean() >= 0.95
+    assert history["scale"].min() > 0.6
