@@ -30,6 +30,9 @@ KEYS: tuple[str, ...] = (
     "cvar_95",
 )
 
+#: Portfolios per block of the vectorised pass.
+_BLOCK = 16
+
 
 def performance_summary(
     returns: pd.Series, benchmark: pd.Series | None = None, risk_free: float = 0.0
@@ -113,7 +116,10 @@ def performance_table(
     table = np.full((len(values), len(KEYS)), np.nan)
     if complete.any():
         dense = values if complete.all() else values[complete]
-        table[complete] = _dense(dense, None if base is None else base.to_numpy(dtype=np.float64), risk_free)
+        against = None if base is None else base.to_numpy(dtype=np.float64)
+        # A few rows at a time, so that what is computed from them stays in the processor's cache.
+        blocks = [_dense(dense[i : i + _BLOCK], against, risk_free) for i in range(0, len(dense), _BLOCK)]
+        table[complete] = np.vstack(blocks)
     for i in np.flatnonzero(~complete):
         table[i] = list(performance_summary(pd.Series(values[i], index=returns.index), base, risk_free).values())
     return pd.DataFrame(table, index=returns.columns, columns=list(KEYS))
@@ -176,19 +182,15 @@ def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> Flo
     return result
 
 
-def _growth_and_drawdown(x: FloatArray, block: int = 16) -> tuple[FloatArray, FloatArray]:
-    """Return final wealth and largest drawdown per row, a few rows at a time so that they stay in the cache."""
-    growth, drawdown = np.empty(len(x)), np.empty(len(x))
-    for start in range(0, len(x), block):
-        rows = slice(start, start + block)
-        wealth = 1.0 + x[rows]
-        np.cumprod(wealth, axis=1, out=wealth)
-        growth[rows] = wealth[:, -1]
-        peak = np.maximum.accumulate(wealth, axis=1)
-        np.maximum(peak, 1.0, out=peak)
-        np.divide(wealth, peak, out=wealth)
-        drawdown[rows] = np.minimum(wealth.min(axis=1) - 1.0, 0.0)
-    return growth, drawdown
+def _growth_and_drawdown(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return final wealth and largest drawdown per row."""
+    wealth = 1.0 + x
+    np.cumprod(wealth, axis=1, out=wealth)
+    growth = wealth[:, -1].copy()
+    peak = np.maximum.accumulate(wealth, axis=1)
+    np.maximum(peak, 1.0, out=peak)
+    np.divide(wealth, peak, out=wealth)
+    return growth, np.minimum(wealth.min(axis=1) - 1.0, 0.0)
 
 
 def _square_sum(x: FloatArray) -> FloatArray:

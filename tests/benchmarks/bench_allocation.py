@@ -37,7 +37,7 @@ def run() -> Iterator[Result]:
             return max_sharpe_long_only(x.mean(axis=0), ledoit_wolf(x).matrix, upper=high)
 
         w, mean, cov = ours(), x.mean(axis=0), ledoit_wolf(x).matrix
-        ms = best_ms(ours, repeat=50)
+        ms = best_ms(ours, cpu=True, repeat=50)
         work = f"Ledoit-Wolf + max Sharpe, bounds 0-{high:.0%}, {WEEKS} weeks x {n}"
         pypfopt = peer("pypfopt")
         if pypfopt is None:
@@ -57,7 +57,7 @@ def run() -> Iterator[Result]:
                 work,
                 ms,
                 f"PyPortfolioOpt {pypfopt.__version__ if hasattr(pypfopt, '__version__') else ''}".strip(),
-                best_ms(theirs),
+                best_ms(theirs, cpu=True),
                 f"Sharpe ours - theirs = {gap:.1e}",
                 "not worse than the peer by 1e-8",
                 gap > -1e-8,
@@ -88,7 +88,7 @@ def run() -> Iterator[Result]:
                 work,
                 ms,
                 "skfolio",
-                best_ms(model),
+                best_ms(model, cpu=True),
                 f"Sharpe ours - theirs = {gap:.1e}",
                 "not worse than the peer by 1e-6",
                 gap > -1e-6,
@@ -102,5 +102,5 @@ def run() -> Iterator[Result]:
     current = pd.Series(0.05, index=daily.columns)
     yield Result(
         "allocate(): all steps from 200 days x 18 portfolios",
-        best_ms(lambda: allocate(daily, current=current), repeat=30),
+        best_ms(lambda: allocate(daily, current=current), repeat=30, cpu=True),
     )

@@ -43,7 +43,7 @@ def run() -> Iterator[Result]:
             return float(result.equity.iloc[-1])
 
         large = names == 3000
-        ms = best_ms(ours)
+        ms = best_ms(ours, cpu=True)
         work = f"monthly top 20 of {names:,} x {days:,} days, {len(target)} rebalances"
         gate = "at most 500 ms" if large else ""
         fast = not large or ms <= 500
@@ -75,7 +75,7 @@ def run() -> Iterator[Result]:
 
         mine, other = ours(), theirs()
         gap = abs(mine / other - 1)
-        peer_ms = best_ms(theirs, repeat=1)
+        peer_ms = best_ms(theirs, cpu=True, repeat=1)
         checks = [gate, "final equity within 0.2 %", "at least 10 times faster"]
         yield Result(
             work,
