@@ -284,7 +284,7 @@ class Correlation(Answer):
 
 
 class CorrelationList(Answer):
-    """All pairs at the latest date."""
+    """All ordered pairs at the latest date, each portfolio with itself included."""
 
     as_of: date | None
     portfolios: list[str]
@@ -295,7 +295,7 @@ class SectorWeight(Answer):
     """Exposure to one sector."""
 
     sector: str
-    weight: float
+    weight: float = Field(description="share of managed equity aimed at")
     symbols: int
 
 
@@ -323,6 +323,7 @@ class TopScores(Answer):
     """The best securities of one date."""
 
     score_date: date | None
+    is_frozen: bool | None = Field(description="false while the month lasts: the scores are provisional")
     records: list[Score]
 
 

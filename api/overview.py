@@ -50,6 +50,7 @@ class Overview:
     positions: models.PositionList
     scores: Panel[models.TopScores]
     metrics: Panel[list[models.Metrics]]
+    sectors: Panel[models.SectorExposure]
     orders: list[models.Order]
     order_states: dict[str, int]
     trades: list[models.Trade]
@@ -97,6 +98,7 @@ def build(reader: Reader, now: datetime) -> Overview:
         positions=queries.positions(reader, queries.ALL),
         scores=_panel(reader, queries.top_scores),
         metrics=_panel(reader, _metrics),
+        sectors=_panel(reader, lambda r: queries.sector_exposure(r, queries.ALL)),
         orders=orders,
         order_states=states,
         trades=queries.trades(reader, queries.ALL, limit=25).records,
@@ -143,7 +145,7 @@ def _latest_orders(reader: Reader) -> tuple[list[models.Order], dict[str, int]]:
 
 def _metrics(reader: Reader) -> list[models.Metrics]:
     ids = [str(row[0]) for row in reader.fetch("select portfolio_id from ops.portfolios order by portfolio_id").rows]
-    return [record for one in ids for record in queries.metrics(reader, one).records]
+    return [record for one in (*ids, queries.ALL) for record in queries.metrics(reader, one).records]
 
 
 def _model_growth(reader: Reader) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pas_lib.errors import UnknownName
 Item = TypeVar("Item", bound=BaseModel)
 
 #: Stands for all portfolios together where an address takes a portfolio's id.
-ALL = "all"
+ALL = "ALL"
 
 
 def as_json(value: Any) -> Any:
@@ -341,8 +341,9 @@ _METRIC_COLUMNS = ", ".join(models.Metrics.model_fields)
 
 
 def metrics(reader: Reader, portfolio_id: str) -> models.MetricsList:
-    """Return the latest statistics of a portfolio, one record per basis."""
-    require_portfolio(reader, portfolio_id)
+    """Return the latest statistics of a portfolio (or of the managed account), one record per basis."""
+    if portfolio_id != ALL:
+        require_portfolio(reader, portfolio_id)
     rows = reader.records(
         f"select {_METRIC_COLUMNS} from marts.metrics m"  # noqa: S608 - columns of the model
         " where portfolio_id = %(id)s and as_of = (select max(as_of) from marts.metrics n"
@@ -353,7 +354,7 @@ def metrics(reader: Reader, portfolio_id: str) -> models.MetricsList:
 
 
 def correlations(reader: Reader) -> models.CorrelationList:
-    """Return the correlations of all pairs at the latest date."""
+    """Return the correlations of all ordered pairs at the latest date."""
     rows = reader.records(
         "select portfolio_a, portfolio_b, as_of, n_obs, correlation from marts.correlations"
         " where as_of = (select max(as_of) from marts.correlations) order by portfolio_a, portfolio_b"
@@ -373,7 +374,7 @@ def sector_exposure(reader: Reader, portfolio_id: str) -> models.SectorExposure:
         "select session, coalesce(sector, 'Unknown') as sector, sum(weight) as weight,"
         " count(distinct symbol) as symbols from marts.exposures"
         " where session = (select max(session) from marts.exposures)"
-        " and (cast(%(id)s as text) = 'all' or portfolio_id = %(id)s)"
+        " and (cast(%(id)s as text) = 'ALL' or portfolio_id = %(id)s)"
         " group by session, coalesce(sector, 'Unknown') order by weight desc, sector",
         {"id": portfolio_id},
     )
@@ -391,13 +392,17 @@ def top_scores(reader: Reader, on: date | None = None, limit: int = 20) -> model
         "select max(score_date) from marts.top_scores where score_date <= %(on)s", {"on": on or date.max}
     )
     if latest is None:
-        return models.TopScores(score_date=None, records=[])
+        return models.TopScores(score_date=None, is_frozen=None, records=[])
     rows = reader.records(
         "select rank, security_id, symbol, overall, momentum, risk_adjusted from marts.top_scores"
         " where score_date = %(date)s order by rank, symbol limit %(limit)s",
         {"date": latest, "limit": limit},
     )
-    return models.TopScores(score_date=latest, records=[models.Score.model_validate(row) for row in rows])
+    # Scores are frozen at a month's last session; those of the newest session in between are provisional.
+    frozen = reader.scalar("select is_month_end from ops.sessions where session = %(date)s", {"date": latest})
+    return models.TopScores(
+        score_date=latest, is_frozen=frozen, records=[models.Score.model_validate(row) for row in rows]
+    )
 
 
 def regime(reader: Reader, sessions: int = 252) -> models.RegimeAnswer:

@@ -6,14 +6,22 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator
 
 from api import models, queries
 from api.dependencies import Read
 
 router = APIRouter(tags=["book"])
 
+
+def _all_in_capitals(portfolio_id: str) -> str:
+    return queries.ALL if portfolio_id.upper() == queries.ALL else portfolio_id
+
+
 PortfolioId = Annotated[str, Path(max_length=120, description="a portfolio's id")]
-PortfolioOrAll = Annotated[str, Path(max_length=120, description="a portfolio's id, or `all`")]
+PortfolioOrAll = Annotated[
+    str, Path(max_length=120, description="a portfolio's id, or `all`"), AfterValidator(_all_in_capitals)
+]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page")]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="which page, from 1")]
 Start = Annotated[date | None, Query(description="first session")]

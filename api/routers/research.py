@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query
 
 from api import models, queries, risk
 from api.dependencies import Read
-from api.routers.book import PortfolioId, PortfolioOrAll
+from api.routers.book import PortfolioOrAll
 
 router = APIRouter(tags=["research"])
 
 
 @router.get("/metrics/{portfolio_id}")
-def metrics(read: Read, portfolio_id: PortfolioId) -> models.MetricsList:
-    """Return a portfolio's latest statistics: of its model, and of what it really made."""
+def metrics(read: Read, portfolio_id: PortfolioOrAll) -> models.MetricsList:
+    """Return a portfolio's latest statistics: of its model and of what it made; `all` is the managed account."""
     return read(lambda reader: queries.metrics(reader, portfolio_id))
 
 
@@ -28,7 +28,7 @@ def correlations(read: Read) -> models.CorrelationList:
 
 @router.get("/sector_exposure/{portfolio_id}")
 def sector_exposure(read: Read, portfolio_id: PortfolioOrAll) -> models.SectorExposure:
-    """Return the exposure by sector at the latest session."""
+    """Return the exposure by sector that the latest decision aims at, as shares of managed equity."""
     return read(lambda reader: queries.sector_exposure(reader, portfolio_id))
 
 

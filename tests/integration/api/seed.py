@@ -531,13 +531,17 @@ def _marts(conn: psycopg.Connection[Any]) -> None:
             for i, one in enumerate(IDS)
         ],
     )
+    conn.execute(
+        "insert into marts.metrics (portfolio_id, basis, as_of, n_obs, sharpe) values ('ALL', 'realised', %s, 1, null)",
+        (SECOND,),
+    )
     _many(
         conn,
         "marts.correlations",
         [
-            {"portfolio_a": a, "portfolio_b": b, "as_of": SECOND, "n_obs": 240, "correlation": 0.25}
-            for i, a in enumerate(IDS)
-            for b in IDS[i + 1 :]
+            {"portfolio_a": a, "portfolio_b": b, "as_of": SECOND, "n_obs": 240, "correlation": 1.0 if a == b else 0.25}
+            for a in IDS
+            for b in IDS
         ],
     )
     _many(

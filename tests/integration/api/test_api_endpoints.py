@@ -118,8 +118,10 @@ def test_research(filled: Warehouse, client: TestClient) -> None:
     metrics = get(client, "/metrics/sector_risk_parity")["records"]
     assert [(m["basis"], m["as_of"], m["cvar_95"]) for m in metrics] == [("model", "2026-02-02", None)]
     assert metrics[0]["sharpe"] == pytest.approx(2.2)
+    assert get(client, "/metrics/all")["records"][0]["basis"] == "realised"
+    assert get(client, "/sector_exposure/all") == get(client, "/sector_exposure/ALL")
     found = get(client, "/correlations")
-    assert (found["as_of"], found["portfolios"], len(found["records"])) == ("2026-02-02", list(seed.IDS), 6)
+    assert (found["as_of"], found["portfolios"], len(found["records"])) == ("2026-02-02", list(seed.IDS), 16)
 
     sectors = get(client, "/sector_exposure/all")
     assert [(s["sector"], s["symbols"]) for s in sectors["records"]] == [
@@ -135,8 +137,13 @@ def test_research(filled: Warehouse, client: TestClient) -> None:
     assert [(s["rank"], s["symbol"], s["momentum"]) for s in scores["records"]] == [
         (1, "T00", None), (2, "T01", 89.0), (3, "T02", 88.0),
     ]  # fmt: skip
+    assert scores["is_frozen"] is True
     assert get(client, "/scores/top", date="2026-01-29")["score_date"] == "2025-12-31"
-    assert get(client, "/scores/top", date="2020-01-01") == {"score_date": None, "records": []}
+    assert get(client, "/scores/top", date="2020-01-01") == {
+        "score_date": None,
+        "is_frozen": None,
+        "records": [],
+    }
 
     strategies = {s["strategy"]: s for s in get(client, "/strategies")["records"]}
     assert set(seed.IDS) <= set(strategies)
