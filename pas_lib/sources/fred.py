@@ -145,6 +145,12 @@ class Fred(Source):
         for name in ("count", "offset"):
             if not isinstance(document.get(name), int):
                 raise payload.error("missing", field_name=name)
+        rows = document["observations"]
+        if not rows and not document["offset"]:
+            raise payload.error("the list is empty", field_name="observations")
+        for name in ("date", "value", "realtime_start"):
+            if rows and name not in rows[0]:
+                raise payload.error("missing", field_name=f"observations.{name}")
         return document
 
     def parse(self, payload: Payload) -> list[Batch]:

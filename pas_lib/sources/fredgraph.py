@@ -71,6 +71,8 @@ class FredGraph(Source):
         asked = payload.context.get("series_id")
         if asked and payload.dataset == "macro_series" and payload.url.startswith("http") and asked not in head:
             raise payload.error(f"column {asked!r} not found among {', '.join(head)}", field_name="header")
+        if payload.context and not payload.body.endswith(b"\n"):
+            raise payload.error("the answer is cut off")
         if len(lines) < 2:
             raise payload.error("no observations")
         return head, lines[1:]

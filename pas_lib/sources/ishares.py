@@ -33,6 +33,8 @@ _COLUMNS = {
 #: Exchanges on which nothing can be traded.
 _UNLISTED = ("NO MARKET", "NON-NMS", "UNLISTED")
 _EXCHANGES = {"NEW YORK STOCK EXCHANGE INC.": "NYSE", "NYSE": "NYSE", "NASDAQ": "NASDAQ"}
+#: What all weights of a fund add to, in percent; a file that adds to less was cut off.
+_WHOLE = (95.0, 105.0)
 #: The file writes share classes without a separator.
 _CLASS_SHARES = (
     "AGM.A", "BF.A", "BF.B", "BH.A", "BIO.B", "BRK.A", "BRK.B", "CRD.A", "CRD.B", "CWEN.A", "GEF.B", "GTN.A", "HEI.A",
@@ -56,7 +58,7 @@ class IShares(Source):
                 dataset=ask.dataset,
                 label=index_name,
                 url=base_url(self, ask.settings) + path,
-                context={"index_name": index_name},
+                context={"index_name": index_name, "whole": "yes"},
             )
 
     def recognises(self, body: bytes) -> bool:
@@ -65,8 +67,8 @@ class IShares(Source):
         return b"fund holdings as of" in head or b"asset class" in head or b"asset_class" in head
 
     def check(self, payload: Payload) -> None:
-        """Refuse the product page that the retired address answers with, and files without a table."""
-        _lines(payload)
+        """Refuse the product page that the retired address answers with, and files that are cut off."""
+        self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return membership rows and securities: listed shares only."""
@@ -77,7 +79,11 @@ class IShares(Source):
             if position is None:
                 raise payload.error(f"column {names[0]!r} not found among {', '.join(head)}", field_name="header")
             at[field] = position
+        if payload.context.get("whole") and not payload.body.endswith(b"\n") and (not rows or len(rows[-1]) > 1):
+            # Both generations end with a line of their own; the older one with legal text.
+            raise payload.error("the file is cut off")
         rejects: list[Reject] = []
+        total = 0.0
         found: dict[str, members.Member] = {}
         for row in rows:
             if len(row) < len(head):
@@ -85,6 +91,7 @@ class IShares(Source):
                     rejects.append(Reject({"row": row}, f"{len(row)} fields instead of {len(head)}"))
                 continue
             try:
+                total += _number(row[at["weight"]])
                 member = _member(row, at)
             except ValueError as error:
                 rejects.append(Reject({"row": row}, str(error)))
@@ -95,6 +102,8 @@ class IShares(Source):
                 found[member.symbol] = member
         if not found:
             raise payload.error("no listed share in the file", field_name="Ticker")
+        if payload.context.get("whole") and not _WHOLE[0] <= total <= _WHOLE[1]:
+            raise payload.error(f"the weights add to {total:.1f} %: the file is cut off", field_name="Weight (%)")
         return members.batches(
             payload.context.get("index_name", "russell2000"),
             list(found.values()),

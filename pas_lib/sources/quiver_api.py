@@ -5,6 +5,7 @@ Returns computed after the fact (``ExcessReturn``, ``PriceChange``, ``SPYChange`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,8 @@ class QuiverApi(Source):
         return (head.startswith((b"[", b"{")) and b'"Ticker"' in head) or head.strip() == b"[]"
 
     def check(self, payload: Payload) -> None:
-        """Refuse whatever is not an array."""
-        self._rows(payload)
+        """Refuse whatever is not an array of trades."""
+        self.parse(payload)
 
     def _rows(self, payload: Payload) -> list[dict[str, Any]]:
         if looks_like_html(payload.body):
@@ -116,6 +117,8 @@ class QuiverApi(Source):
                 for value in document.values():
                     rows.extend(value if isinstance(value, list) else [value])
                 document = rows
+        if document == [] and payload.context and not re.search(r"[?&]page=(?!1\b)", payload.url):
+            raise payload.error("no trades at all")
         if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
             details = [row.get("detail") for row in document if isinstance(row, dict)] if document else []
             raise payload.error(str(next((d for d in details if d), "not an array of objects")))
@@ -130,8 +133,6 @@ class QuiverApi(Source):
                 raise payload.error(str(rows[0]["detail"]))
             missing = next(name for name, spellings in _FIELDS.items() if not any(s in rows[0] for s in spellings))
             raise payload.error(f"column {missing!r} not found among {', '.join(rows[0])}")
-        if not trades and payload.context.get("page", "1") == "1" and payload.context:
-            raise payload.error("no trades at all")
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
         for row in trades:

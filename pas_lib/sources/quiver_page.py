@@ -53,17 +53,11 @@ class QuiverPage(Source):
 
     def check(self, payload: Payload) -> None:
         """Refuse a page without the array: it is a block page, not an empty one."""
-        text = payload.body.decode("utf-8", "replace")
-        if not any(name in text for name in ("tradeData", "recentTradesData", "table-congress")):
-            title = LexborHTMLParser(text).css_first("title") if text.strip() else None
-            said = title.text(strip=True) if title is not None else excerpt(payload.body)
-            raise payload.error(
-                f"blocked or changed: {said!r}" if said else "the answer is empty", field_name="tradeData"
-            )
+        self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per disclosed trade of an asset with a symbol."""
-        self.check(payload)
+        _refuse_other_pages(payload)
         text = payload.body.decode("utf-8", "replace")
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
@@ -93,6 +87,16 @@ class QuiverPage(Source):
         congress.number_equal(records)
         scopes = [{"politician": about["politician"]}] if read is _single and about["politician"] else []
         return [Batch("politician_trades", records=records, scopes=scopes, rejects=rejects)]
+
+
+def _refuse_other_pages(payload: Payload) -> None:
+    text = payload.body.decode("utf-8", "replace")
+    if not any(name in text for name in ("tradeData", "recentTradesData", "table-congress")):
+        title = LexborHTMLParser(text).css_first("title") if text.strip() else None
+        said = title.text(strip=True) if title is not None else excerpt(payload.body)
+        raise payload.error(f"blocked or changed: {said!r}" if said else "the answer is empty", field_name="tradeData")
+    if "<html" in text[:2000].lower() and "</html" not in text[-2000:].lower():
+        raise payload.error("the page is cut off", field_name="tradeData")
 
 
 def _constant(text: str, name: str) -> str | None:

@@ -64,6 +64,12 @@ class Wikimedia(Source):
             raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
         items = document.get("items") if isinstance(document, dict) else None
         if isinstance(items, list):
+            # Without views the API answers 404; an empty list is something else.
+            if not items:
+                raise payload.error("the list is empty", field_name="items")
+            for name in (*_TEXTS, "timestamp", "views"):
+                if not isinstance(items[0], dict) or name not in items[0]:
+                    raise payload.error("missing", field_name=f"items.{name}")
             return items
         detail = str(document.get("detail", "")) if isinstance(document, dict) else ""
         if payload.status == 404 and _ABSENT in detail:
@@ -75,8 +81,6 @@ class Wikimedia(Source):
         items = self._items(payload)
         if items is None:
             return [Batch("wiki_views", missing=True, note=f"no views for {payload.label}")]
-        if not items:
-            return [Batch("wiki_views", note=f"no views for {payload.label}")]
         columns: dict[str, list[Any]] = {}
         for name in (*_TEXTS, "timestamp", "views"):
             try:

@@ -47,8 +47,8 @@ class Wikipedia(Source):
         return b"wikitable" in body and (b"<html" in head or b"<table" in head or head.lstrip().startswith(b"{"))
 
     def check(self, payload: Payload) -> None:
-        """Refuse a page without a table of constituents."""
-        _constituents(payload, _tree(payload))
+        """Refuse a page without a table of constituents, or cut off."""
+        self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return membership rows and securities."""
@@ -91,8 +91,11 @@ def _tree(payload: Payload) -> LexborHTMLParser:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise payload.error("no page text", field_name="parse.text") from None
         return LexborHTMLParser(text if isinstance(text, str) else text["*"])
-    if b"</html" not in body[-2000:].lower() and b"</table" not in body.lower():
-        raise payload.error(f"not a page, or cut off ({excerpt(body)!r})")
+    lowered = body.lower()
+    page = b"<html" in lowered[:2000]
+    whole = b"</html" in lowered[-2000:] if page else lowered.count(b"<table") == lowered.count(b"</table") > 0
+    if not whole:
+        raise payload.error(f"the page is cut off, or no page ({excerpt(body)!r})" if body else "the answer is empty")
     return LexborHTMLParser(body.decode("utf-8", "replace"))
 
 

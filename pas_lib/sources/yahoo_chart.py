@@ -34,6 +34,7 @@ from pas_lib.sources.base import (
 _CLASS_SHARE = re.compile(r"^([A-Z]{1,5})-([A-Z])$")
 _EPOCH = date(1970, 1, 1)
 _INDEX_SYMBOLS = ("^GSPC",)
+_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 def to_yahoo(symbol: str) -> str:
@@ -108,6 +109,7 @@ class YahooChart(Source):
         if not isinstance(results, list) or not results or "meta" not in results[0]:
             raise payload.error("no result", field_name="chart.result")
         result: dict[str, Any] = results[0]
+        _check_columns(payload, result)
         return result
 
     def parse(self, payload: Payload) -> list[Batch]:
@@ -133,17 +135,11 @@ class YahooChart(Source):
             return [*none, Batch("corporate_actions")] if dataset == "prices" else none
         if meta.get("dataGranularity", "1d") != "1d":
             raise payload.error(f"{meta['dataGranularity']!r} bars came, daily ones were expected", field_name="meta")
-        quotes = result.get("indicators", {}).get("quote") or [{}]
-        columns: dict[str, np.ndarray] = {}
-        for name in ("open", "high", "low", "close", "volume"):
-            values = quotes[0].get(name)
-            if values is None:
-                raise payload.error("missing", field_name=f"indicators.quote.{name}")
-            if len(values) != len(stamps):
-                raise payload.error(
-                    f"{len(values)} values for {len(stamps)} time stamps", field_name=f"indicators.quote.{name}"
-                )
-            columns[name] = np.array(values, dtype=np.float64)
+        quote_columns = result["indicators"]["quote"][0]
+        try:
+            columns = {name: np.array(quote_columns[name], dtype=np.float64) for name in _COLUMNS}
+        except (TypeError, ValueError):
+            raise payload.error("a value is no number", field_name="indicators.quote") from None
         seconds = np.array(stamps, dtype=np.int64)
         days = _local_days(seconds, zone)
         splits, actions, rejects = _events(result.get("events") or {}, zone, symbol, meta["currency"])
@@ -191,6 +187,29 @@ class YahooChart(Source):
             rejects=rejects,
         )
         return [bars, events]
+
+
+def _check_columns(payload: Payload, result: dict[str, Any]) -> None:
+    """Refuse a result whose columns are not parallel to its time stamps."""
+    stamps = result.get("timestamp")
+    indicators = result.get("indicators")
+    quotes = indicators.get("quote") if isinstance(indicators, dict) else None
+    columns = quotes[0] if isinstance(quotes, list) and quotes and isinstance(quotes[0], dict) else None
+    if columns is None:
+        raise payload.error("missing", field_name="indicators.quote")
+    if not stamps:
+        # A symbol without bars has neither stamps nor columns; columns alone mean that a name has changed.
+        if any(columns.values()):
+            raise payload.error("missing", field_name="timestamp")
+        return
+    for name in _COLUMNS:
+        values = columns.get(name)
+        if values is None:
+            raise payload.error("missing", field_name=f"indicators.quote.{name}")
+        if len(values) != len(stamps):
+            raise payload.error(
+                f"{len(values)} values for {len(stamps)} time stamps", field_name=f"indicators.quote.{name}"
+            )
 
 
 def _date(day: Any) -> date:

@@ -37,8 +37,9 @@ def list_page(companies: Sequence[Company], changes: Sequence[tuple[str, str, st
 
 def holdings(rows: Sequence[tuple[str, str]], as_of: str = "Jan 30, 2026") -> str:
     """Return a holdings file: (ticker, name) of listed shares."""
+    share = f"{100 / len(rows):.2f}"
     lines = "".join(
-        f'"{ticker}","{name}","Industrials","Equity","1,000.00","0.50","1,000.00","10.00","100.00","United States",'
+        f'"{ticker}","{name}","Industrials","Equity","1,000.00","{share}","1,000.00","10.00","100.00","United States",'
         '"NYSE","USD","1.00","USD","-"\n'
         for ticker, name in rows
     )

@@ -158,7 +158,8 @@ def test_a_politicians_page_is_read_by_balancing_brackets():
 def test_the_page_of_all_trades_may_be_written_the_python_way():
     page = (
         "<script>let recentTradesData = [['ABC', \"Abc's\", 'ST', 'Purchase', '$15,001 - $50,000', 'Jane Doe', "
-        "'Senate', 'R', '2026-01-20T00:00:00', '2026-01-05T00:00:00', None, 5, NaN, 'Jane Doe', '/x.jpg', 'D000001']];</script>"
+        "'Senate', 'R', '2026-01-20T00:00:00', '2026-01-05T00:00:00', None, 5, NaN, 'Jane Doe', '/x.jpg', "
+        "'D000001']];</script>"
     )
     row = source("quiver_page").parse(payload("quiver_page", page, "politician_trades"))[0].records[0]
     assert (row["politician"], row["party"], row["chamber"]) == ("Jane Doe", "R", "Senate")
