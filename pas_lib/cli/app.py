@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -74,6 +75,8 @@ def _say(message: str, status: int) -> int:
 
 def main() -> None:
     """Entry point of ``pas``."""
+    # Of a library of the embedded PostgreSQL; it finds a folder without being told one.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     sys.exit(run())
 
 

@@ -148,12 +148,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # Where nobody looks (a pipe, a log) a line may be as long as it needs to be.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    console.print(title, style="bold", markup=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     number = int | float | Decimal | None
     numeric = [bool(rows) and all(isinstance(row[i], number) for row in rows) for i in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left")
+        table.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in rows:
         table.add_row(*[cell(value) for value in row])
     console.print(table)

@@ -141,25 +141,32 @@ def _state(here: Context) -> str:
 
 
 def _freshness(here: Context) -> list[Check]:
-    """Return one line per dataset: rows, and whether the newest is within the dataset's tolerance."""
+    """Return one line per dataset: what there is, and whether its last good collection is within the tolerance."""
     from pas_lib.datasets import catalogue
 
     try:
         now = here.clock.now()
     except PasError as error:
         return [Check("datasets", False, f"their age cannot be told: {error}")]
+    collected = {
+        str(row["dataset"]): row["at"]
+        for row in here.warehouse.rows(
+            "select dataset, max(finished_at) as at from ops.ingest_runs where status in ('loaded', 'unchanged')"
+            " group by dataset"
+        )
+    }
     checks = []
     for name, entry in catalogue().items():
-        rows = here.warehouse.rows(f"select count(*) as n, max(known_at) as newest from raw.{name}")  # noqa: S608
-        newest = rows[0]["newest"]
-        if newest is None:
-            checks.append(Check(name, False, "no rows", optional=True))
+        at = collected.get(name)
+        if at is None:
+            checks.append(Check(name, False, "never collected", optional=True))
             continue
-        age = now - newest
-        fresh = age <= entry.tolerance
-        told = f"{rows[0]['n']:,} rows, newest known {newest:%Y-%m-%d %H:%MZ}"
-        stale = "" if fresh else f", stale: older than {entry.tolerance.days} days"
-        checks.append(Check(name, fresh, told + stale, optional=not entry.critical))
+        rows = here.warehouse.rows(f"select count(*) as n, max(known_at) as newest from raw.{name}")  # noqa: S608
+        fresh = now - at <= entry.tolerance
+        newest = f", newest known {rows[0]['newest']:%Y-%m-%d %H:%MZ}" if rows[0]["newest"] else ""
+        stale = "" if fresh else f": stale, older than {entry.tolerance.days} days"
+        told = f"{rows[0]['n']:,} rows{newest}, collected {at:%Y-%m-%d %H:%MZ}{stale}"
+        checks.append(Check(name, fresh, told, optional=not entry.critical))
     return checks
 
 
@@ -194,24 +201,19 @@ def sandbox(
         raise typer.Exit(status)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (run, doctor, sandbox):
-        app.command()(command)
-    try:
-        from pas_lib.warehouse import mirror as _  # noqa: F401
-    except ImportError:
-        return
-    app.command()(mirror)
-
-
 def mirror(as_json: JsonFlag = False) -> None:
     """Refresh the DuckDB mirror of the warehouse and publish it."""
-    from pas_lib.warehouse import mirror as room
+    from pas_lib.warehouse.mirror import refresh
 
     here = context()
-    published = room.refresh(here.settings, here.clock, here.warehouse)
+    published = refresh(here.settings, here.clock, here.warehouse)
     if as_json:
         print_json(published)
     else:
         print(f"published {here.settings.mirror_path}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (run, doctor, sandbox, mirror):
+        app.command()(command)

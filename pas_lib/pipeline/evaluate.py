@@ -74,12 +74,12 @@ def evaluate(
         When dbt or the mirror failed. A failed documentation page is a problem, not a failure.
     """
     from pas_lib.dbt import Dbt
-    from pas_lib.warehouse import mirror
+    from pas_lib.warehouse.mirror import refresh
 
     identity(warehouse)
     runner = Dbt.from_settings(settings)
     built = runner.build(session, part="evaluate")
-    published = mirror.refresh(settings, clock, warehouse)
+    published = refresh(settings, clock, warehouse)
     problems: list[str] = []
     page: Path | None = None
     if docs:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psycopg
 from psycopg import sql
@@ -103,6 +104,7 @@ def signals(warehouse: Warehouse, strategy_id: str, sessions: Iterable[date]) ->
         sessions=wanted,
     )
     columns = ["security_id", "symbol", "score", "rank"]
+    frame = frame.astype({"security_id": object, "symbol": object})
     groups = {as_date(key): rows for key, rows in frame.groupby("session")} if len(frame) else {}
     empty = frame.iloc[:0]
     return {day: groups.get(day, empty)[columns].reset_index(drop=True) for day in wanted}
@@ -114,13 +116,15 @@ def first_signal_sessions(warehouse: Warehouse) -> dict[str, date]:
     return {str(row["strategy"]): pd.Timestamp(row["first"]).date() for row in frame.to_dict("records")}
 
 
-def wide(warehouse: Warehouse, column: str, security_ids: Iterable[str], start: date, end: date) -> pd.DataFrame:
-    """Return one column of ``marts.daily_returns`` with a row per session and a column per security.
+def wide(
+    warehouse: Warehouse, columns: Sequence[str], security_ids: Iterable[str], start: date, end: date
+) -> list[pd.DataFrame]:
+    """Return columns of ``marts.daily_returns``, each with a row per session and a column per security.
 
     Parameters
     ----------
-    column
-        `open`, `close`, `adj_open`, `adj_close` or `ret`.
+    columns
+        Of `open`, `close`, `adj_open`, `adj_close` and `ret`.
     security_ids
         Securities wanted; one without bars is absent from the result.
     start, end
@@ -128,22 +132,27 @@ def wide(warehouse: Warehouse, column: str, security_ids: Iterable[str], start: 
 
     Returns
     -------
-    DataFrame
-        Index of session dates (datetime64, ascending), NaN where a security had no bar.
+    list of DataFrame
+        One per column, with the same labels: session dates (datetime64, ascending) and security ids (sorted); NaN
+        where a security had no bar.
     """
     frame = read(
         warehouse,
-        f"select session, security_id, {column} as value from marts.daily_returns"  # noqa: S608 - own column names
+        f"select session, security_id, {', '.join(columns)} from marts.daily_returns"  # noqa: S608 - own column names
         " where security_id in ({ids}) and session between {start} and {end}",
         bulk=True,
         ids=set(security_ids),
         start=start,
         end=end,
     )
-    out = frame.pivot(index="session", columns="security_id", values="value")
-    out.index = session_index(out.index)
-    out.columns.name = None
-    return out.sort_index().sort_index(axis=1).astype(float)
+    row, sessions = pd.factorize(frame["session"], sort=True)
+    column, names = pd.factorize(frame["security_id"].astype(object), sort=True)
+    out = []
+    for name in columns:
+        values = np.full((len(sessions), len(names)), np.nan)
+        values[row, column] = frame[name].to_numpy(dtype=float)
+        out.append(pd.DataFrame(values, index=session_index(sessions), columns=pd.Index(names, dtype=object)))
+    return out
 
 
 def session_index(days: Iterable[Any]) -> pd.DatetimeIndex:

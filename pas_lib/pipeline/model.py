@@ -7,11 +7,13 @@ allocation, exposure scale and caps: a portfolio that is allocated nothing keeps
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psycopg
 import pyarrow as pa
@@ -120,7 +122,7 @@ def _decide_sessions(
     by_session = marts.signals(warehouse, one.id, missing)
     times = {day: calendar.decision_time(day) for day in missing}
     newest = {name: marts.dataset_times(warehouse, name, times.values()) for name in one.datasets}
-    returns_of.expect({str(key) for rows in by_session.values() for key in one.select(rows)["security_id"]})
+    returns_of.expect(lambda: {str(key) for rows in by_session.values() for key in one.select(rows)["security_id"]})
     known = dict(have)
     out: list[StrategyWeights] = []
     for day in sorted(missing):
@@ -144,9 +146,9 @@ class _Returns:
         self._warehouse, self._end = warehouse, end
         self._known: pd.DataFrame | None = None
         self._asked: set[str] = set()
-        self._expected: set[str] = set()
+        self._expected: Callable[[], set[str]] = set
 
-    def expect(self, security_ids: set[str]) -> None:
+    def expect(self, security_ids: Callable[[], set[str]]) -> None:
         """Say which securities may be asked for, so that they are read together when the first one is."""
         self._expected = security_ids
 
@@ -154,8 +156,8 @@ class _Returns:
         """Return the daily returns of the securities over all sessions up to the end."""
         new = set(security_ids) - self._asked
         if new or self._known is None:
-            self._asked |= new | self._expected
-            self._known = marts.wide(self._warehouse, "ret", self._asked, date(1990, 1, 1), self._end)
+            self._asked |= new | self._expected()
+            self._known = marts.wide(self._warehouse, ("ret",), self._asked, date(1990, 1, 1), self._end)[0]
         return self._known.reindex(columns=list(security_ids))
 
 
@@ -203,8 +205,8 @@ def _simulate(
     if starts:
         # Every session of the calendar has a row, so that a portfolio that was all cash still has returns.
         index = marts.session_index(calendar.sessions(min(starts), session))
-        close = marts.wide(warehouse, "adj_close", ids, min(starts), session).reindex(index)
-        opened = marts.wide(warehouse, "adj_open", ids, min(starts), session).reindex(index, columns=close.columns)
+        found = marts.wide(warehouse, ("adj_close", "adj_open"), ids, min(starts), session)
+        close, opened = (frame.reindex(index) for frame in found)
     for key, items in weights.items():
         done = executed[key]
         if not done:
@@ -246,9 +248,11 @@ def simulate_model(
     """
     index = marts.session_index(day for day, _ in weights)
     ids = sorted({str(sid) for _, one in weights for sid in one.index})
-    targets = pd.DataFrame(0.0, index=index, columns=ids)
-    for stamp, (_, one) in zip(index, weights, strict=True):
-        targets.loc[stamp, one.index.astype(str)] = one.to_numpy(dtype=float)
+    place = {name: i for i, name in enumerate(ids)}
+    values = np.zeros((len(index), len(ids)))
+    for row, (_, one) in enumerate(weights):
+        values[row, [place[str(key)] for key in one.index]] = one.to_numpy(dtype=float)
+    targets = pd.DataFrame(values, index=index, columns=pd.Index(ids, dtype=object))
     prices = close.loc[index[0] :].reindex(columns=ids)
     fills = opened.loc[index[0] :].reindex(columns=ids)
     result = simulate(prices, targets, cost_bps=cost_bps, capital=CAPITAL, fill_prices=fills)
@@ -267,26 +271,30 @@ def simulate_model(
 # ------------------------------------------------------------------------------------------------- storage
 
 
+_STORED = ("portfolio_id", "session", "security_id", "symbol", "weight", "note")
+
+
 def stored_weights(warehouse: Warehouse, session: date) -> dict[str, list[StrategyWeights]]:
     """Return the stored model weights up to a session: portfolio -> oldest first."""
     frame = marts.read(
         warehouse,
-        "select portfolio_id, session, security_id, symbol, weight, note from ops.model_weights"
+        f"select {', '.join(_STORED)} from ops.model_weights"  # noqa: S608 - own column names
         " where session <= {session} order by portfolio_id, session, weight desc, symbol",
         session=session,
     )
     out: dict[str, list[StrategyWeights]] = {}
-    for key, rows in frame.groupby(["portfolio_id", "session"], sort=True):
-        portfolio_id, day = str(key[0]), pd.Timestamp(str(key[1])).date()
-        held = rows[rows["security_id"] != CASH_ID]
-        ids = held["security_id"].astype(str)
-        note = str(rows["note"].iloc[0])
-        out.setdefault(portfolio_id, []).append(
+    records = zip(*(frame[name].tolist() for name in _STORED), strict=True)
+    for (portfolio_id, day), rows in itertools.groupby(records, key=lambda record: (record[0], record[1])):
+        held = list(rows)
+        note = str(held[0][5])
+        named = [record for record in held if record[2] != CASH_ID]
+        ids = pd.Index([str(record[2]) for record in named], name="security_id", dtype=object)
+        out.setdefault(str(portfolio_id), []).append(
             StrategyWeights(
-                portfolio_id,
-                day,
-                pd.Series(held["weight"].to_numpy(dtype=float), index=pd.Index(ids, name="security_id", dtype=object)),
-                dict(zip(ids, held["symbol"].astype(str), strict=True)),
+                str(portfolio_id),
+                pd.Timestamp(day).date(),
+                pd.Series([float(record[4]) for record in named], index=ids, dtype=float),
+                {str(record[2]): str(record[3]) for record in named},
                 note,
                 note.startswith("stale:"),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,9 +148,8 @@ class Strategy(ABC):
             return self._keep_previous(market, stale)
         chosen = self.select(signals)
         weights = self.weigh(chosen, market)
-        weights = weights[weights > 0.0].astype(float)
-        weights.index.name = "security_id"
-        symbols = dict(zip(chosen["security_id"].astype(str), chosen["symbol"].astype(str), strict=True))
+        weights = labelled(*_positive(weights))
+        symbols = dict(zip(map(str, chosen["security_id"]), map(str, chosen["symbol"]), strict=True))
         note = ""
         if len(weights) < self.take:
             note = f"{len(weights)} of {self.take} names; {1.0 - float(weights.sum()):.1%} held in cash"
@@ -163,9 +163,11 @@ class Strategy(ABC):
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return the best `take` rows by rank, ties by symbol."""
-        rows = signals[signals["score"] > 0.0] if self.positive_only else signals
-        ordered = rows.sort_values(["rank", "symbol"], kind="stable")
-        return ordered.head(self.take).reset_index(drop=True)
+        scores = signals["score"].tolist()
+        keys = list(zip(signals["rank"].tolist(), map(str, signals["symbol"]), strict=True))
+        rows = [i for i, score in enumerate(scores) if score > 0.0 or not self.positive_only]
+        best = heapq.nsmallest(self.take, rows, key=lambda i: keys[i])
+        return signals.iloc[best].reset_index(drop=True)
 
     @abstractmethod
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
@@ -189,11 +191,20 @@ class Strategy(ABC):
         )
         before = market.previous(self.id)
         if before is None:
-            empty = pd.Series(dtype=float, index=pd.Index([], name="security_id", dtype=object))
-            return StrategyWeights(self.id, market.session, empty, {}, f"stale: {why}; cash", True)
+            return StrategyWeights(self.id, market.session, labelled([], []), {}, f"stale: {why}; cash", True)
         return StrategyWeights(
             self.id, market.session, before.weights, before.symbols, f"stale: {why}; previous weights stay", True
         )
+
+
+def labelled(security_ids: Sequence[str], weights: Sequence[float]) -> pd.Series:
+    """Return weights indexed by security_id (plain Python texts: pandas' own text type is slow in small pieces)."""
+    return pd.Series(list(weights), index=pd.Index(list(security_ids), dtype=object, name="security_id"), dtype=float)
+
+
+def _positive(weights: pd.Series) -> tuple[list[str], list[float]]:
+    pairs = [(str(key), float(value)) for key, value in weights.items() if value > 0.0]
+    return [key for key, _ in pairs], [value for _, value in pairs]
 
 
 class EqualWeight(Strategy):
@@ -201,7 +212,7 @@ class EqualWeight(Strategy):
 
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:  # noqa: ARG002
         """Give every chosen name 1/take."""
-        return pd.Series(1.0 / self.take, index=pd.Index(chosen["security_id"].astype(str)), dtype=float)
+        return labelled([str(key) for key in chosen["security_id"]], [1.0 / self.take] * len(chosen))
 
 
 def due_sessions(cadence: Cadence, sessions: Iterable[date]) -> list[date]:
@@ -213,8 +224,10 @@ def _check(signals: pd.DataFrame, strategy_id: str, session: date) -> None:
     missing = [column for column in SIGNAL_COLUMNS if column not in signals.columns]
     if missing:
         raise PayloadError(f"signals of {strategy_id} at {session}: column '{missing[0]}' is missing")
-    doubled = signals["security_id"][signals["security_id"].duplicated()]
-    if len(doubled):
-        raise PayloadError(f"signals of {strategy_id} at {session}: security '{doubled.iloc[0]}' occurs twice")
+    seen: set[str] = set()
+    for key in signals["security_id"]:
+        if key in seen:
+            raise PayloadError(f"signals of {strategy_id} at {session}: security '{key}' occurs twice")
+        seen.add(key)
     if not np.isfinite(signals["score"].to_numpy(dtype=float)).all():
         raise PayloadError(f"signals of {strategy_id} at {session}: a score is not a finite number")

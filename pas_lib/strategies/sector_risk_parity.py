@@ -8,7 +8,7 @@ from typing import ClassVar
 import pandas as pd
 
 from pas_lib.allocation.solvers import risk_parity
-from pas_lib.strategies.base import Cadence, MarketView, Strategy
+from pas_lib.strategies.base import Cadence, MarketView, Strategy, labelled
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SectorRiskParity(Strategy):
         moving = returns.std(ddof=1) > 0.0
         sample = returns.loc[:, enough & moving].dropna()
         if sample.shape[1] == 0:
-            return pd.Series(dtype=float)
+            return labelled([], [])
         weights = risk_parity(sample.cov().to_numpy())
         claim = sample.shape[1] / self.take
-        return pd.Series(weights * claim, index=pd.Index(sample.columns.astype(str)), dtype=float)
+        return labelled([str(key) for key in sample.columns], (weights * claim).tolist())
