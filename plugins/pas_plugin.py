@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def _docs_page() -> Path:
+    from pas_lib.pipeline.evaluate import docs_page
     from pas_lib.settings import load_settings
 
-    return load_settings().home / "dbt" / "docs" / "index.html"
+    return docs_page(load_settings())
 
 
 def _web_app() -> FastAPI:

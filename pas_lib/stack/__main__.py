@@ -39,6 +39,7 @@ def run(*, once: bool, sessions: int) -> None:
             if session is None:
                 break
             show(stack, session)
+        stack.note_timings()
         addresses(stack)
         progress.say(f"total {progress.elapsed:.1f}s")
         if once:

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from pas_lib.clock import SystemClock
 from pas_lib.stack.errors import StackError
 
 _FINISHED = frozenset({"success", "failed"})
@@ -106,10 +107,11 @@ class AirflowRest:
         ]
 
     def trigger(self, dag_id: str, session: date) -> Run:
-        """Ask for a run keyed by a session."""
+        """Ask for a run keyed by a session; its id names the session, and so do its logs."""
+        run_id = f"manual__{session}__{SystemClock().now():%Y%m%dT%H%M%S.%fZ}"
         answer = self._http.post(
             f"{self.address}/api/v2/dags/{dag_id}/dagRuns",
-            json={"logical_date": None, "partition_key": session.isoformat()},
+            json={"logical_date": None, "partition_key": session.isoformat(), "dag_run_id": run_id},
             timeout=60,
         )
         if answer.status_code != 200:

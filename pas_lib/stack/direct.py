@@ -52,4 +52,5 @@ def run_direct(
             if session is None:
                 break
             results[session] = engine.results
+        stack.note_timings()
     return results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -173,9 +174,11 @@ class Stack:
     def _start_sandbox(self) -> Child:
         port = urlsplit(self.settings.sandbox_url).port or 80
         folder = self.settings.home / "sandbox"
+        # Tests may ask for the small world; its figures mean nothing.
+        size = os.environ.get("PAS_TEST_SANDBOX_SIZE", "full")
         return self.processes.start(
             "sandbox",
-            [sys.executable, "-m", "pas_lib.sandbox", "--port", str(port), "--home", str(folder)],
+            [sys.executable, "-m", "pas_lib.sandbox", "--port", str(port), "--home", str(folder), "--size", size],
             env=program_environment(self.settings),
             cwd=PROJECT_ROOT,
         )
@@ -212,6 +215,11 @@ class Stack:
         from pas_lib.warehouse.migrate import migrate
 
         migrate(self.warehouse, self.settings.origin)
+
+    def note_timings(self) -> None:
+        """Keep what each step took in ``run/timings.json``, in seconds."""
+        text = json.dumps({"steps": self.progress.taken, "total": self.progress.elapsed, "airflow": self._with_airflow})
+        (self.processes.run_dir / "timings.json").write_text(text, encoding="utf-8")
 
     # -- waiting
 
