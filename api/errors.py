@@ -52,6 +52,12 @@ class Forbidden(ApiError):
     status = 403
 
 
+class Conflict(ApiError):
+    """What is asked for does not fit what is stored."""
+
+    status = 409
+
+
 class Unprocessable(ApiError):
     """A parameter names something that does not exist or has an impossible value."""
 

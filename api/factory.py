@@ -11,9 +11,9 @@ from fastapi import Depends, FastAPI
 from api import errors
 from api.auth import Guard, require_read
 from api.middleware import Boundary, keep_queries_out_of_the_access_log
-from api.routers import book, dashboard, prometheus, research, system, tables
+from api.routers import book, control, dashboard, prometheus, research, system, tables
 from api.store import Mirror, PostgresPool, Store
-from pas_lib.clock import Clock, SystemClock
+from pas_lib.clock import Clock, SystemClock, clock_for
 from pas_lib.settings import Settings
 
 VERSION = "0.1.0"
@@ -21,7 +21,7 @@ VERSION = "0.1.0"
 log = logging.getLogger("api")
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: Clock | None = None) -> FastAPI:
     """Build the application.
 
     Nothing is connected to yet: an API without PostgreSQL starts, and answers from the mirror.
@@ -32,6 +32,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         Tokens, stores, broker.
     clock : Clock, optional
         The machine's time: ages and ends of sessions.
+    market_clock : Clock, optional
+        The time of the world that is traded, e.g. the sandbox's: approvals and the trading state.
 
     Returns
     -------
@@ -63,6 +65,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.clock = clock
+    app.state.market_clock = market_clock or clock_for(settings)
     app.state.guard = guard
     app.state.store = store
     keep_queries_out_of_the_access_log()
@@ -73,6 +76,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.include_router(tables.router, dependencies=reading)
     app.include_router(book.router, dependencies=reading)
     app.include_router(research.router, dependencies=reading)
+    app.include_router(control.router)
     app.include_router(prometheus.router, dependencies=reading)
     app.include_router(dashboard.router)
     app.add_middleware(Boundary, guard=guard)

@@ -385,3 +385,23 @@ class RiskAnswer(Answer):
     annual_volatility: float | None
     largest: str | None
     largest_weight: float | None
+
+
+# ------------------------------------------------------------------------------------------------------ control
+
+
+class ApprovalAnswer(Answer):
+    """The approval or refusal that was stored."""
+
+    session: date
+    plan_hash: str
+    decision: str
+    by: str
+
+
+class TradingState(Answer):
+    """The trading state that was set."""
+
+    state: str
+    by: str
+    reason: str

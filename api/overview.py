@@ -41,8 +41,8 @@ class Overview:
 
     session: date | None
     origin: str | None
-    trading_state: str | None
-    trading_reason: str | None
+    trading_state: str
+    trading_reason: str
     account: list[AccountPoint]
     portfolios: models.PortfolioList
     allocation: models.AllocationList
@@ -89,8 +89,8 @@ def build(reader: Reader, now: datetime) -> Overview:
     return Overview(
         session=allocation.decision.session if allocation.decision else None,
         origin=reader.scalar("select origin from ops.warehouse_identity"),
-        trading_state=state.get("state"),
-        trading_reason=state.get("reason"),
+        trading_state=state.get("state", "ACTIVE"),
+        trading_reason=state.get("reason", "never lowered"),
         account=account,
         portfolios=portfolios,
         allocation=allocation,

@@ -132,11 +132,11 @@ def _trading(reader: Reader) -> Iterator[Metric]:
     yield trades
     yield traded
     current = reader.scalar("select state from ops.trading_state order by state_id desc limit 1")
-    if current is not None:
-        family = GaugeMetricFamily("pas_trading_state", "1 for the present trading state", labels=["state"])
-        for state in _TRADING_STATES:
-            family.add_metric([state], float(state == current))
-        yield family
+    family = GaugeMetricFamily("pas_trading_state", "1 for the present trading state", labels=["state"])
+    for state in _TRADING_STATES:
+        # Nothing was ever set: everything is allowed.
+        family.add_metric([state], float(state == (current or "ACTIVE")))
+    yield family
     clean = reader.scalar("select is_clean from ops.reconciliations order by reconciliation_id desc limit 1")
     if clean is not None:
         yield from _gauge("pas_reconciliation_clean", "whether books and broker agreed last", float(bool(clean)))

@@ -15,6 +15,8 @@ from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
 from tests.integration.api import seed
 
+#: Before the open of the session in which the stored plan is executed.
+MARKET_NOW = datetime(2026, 2, 2, 13, 0, tzinfo=UTC)
 NOW = datetime(2026, 2, 3, 4, 0, tzinfo=UTC)
 
 
@@ -34,7 +36,7 @@ def api_settings(settings: Settings) -> Settings:
 @pytest.fixture
 def client(api_settings: Settings) -> Iterator[TestClient]:
     """A client that sends the read token."""
-    app = create_app(api_settings, clock=FixedClock(NOW))
+    app = create_app(api_settings, clock=FixedClock(NOW), market_clock=FixedClock(MARKET_NOW))
     headers = {"Authorization": f"Bearer {seed.READ}"}
     with TestClient(app, headers=headers, raise_server_exceptions=False) as one:
         yield one

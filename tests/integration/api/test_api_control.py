@@ -1,0 +1,71 @@
+"""What a person may change over HTTP, and who may not."""
+
+from __future__ import annotations
+
+from fastapi.testclient import TestClient
+
+from pas_lib.settings import Settings
+from pas_lib.warehouse import Warehouse
+from tests.integration.api import seed
+
+ADMIN = {"Authorization": f"Bearer {seed.ADMIN}"}
+PLAN = {"session": "2026-01-30", "plan_hash": "p", "by": "Ada"}
+HALT = {"state": "HALTED", "by": "Ada", "reason": "strange fills"}
+
+
+def test_only_the_admin_token_changes_anything(filled: Warehouse, client: TestClient) -> None:
+    client.post("/dashboard/login", data={"token": seed.ADMIN}, headers={"Origin": "http://testserver"})
+    before = filled.rows("select count(*) as n from ops.trading_state")
+    for path, body in (("/approvals", PLAN), ("/risk/breaker", HALT)):
+        assert client.post(path, json=body).status_code == 403
+        client.headers.pop("Authorization", None)
+        assert client.post(path, json=body).status_code == 401
+        assert client.post(path, json=body, params={"token": seed.READ}).status_code == 401
+        assert client.post(path, json=body, params={"token": seed.ADMIN}).status_code == 401
+        client.headers["Authorization"] = seed.READ
+    assert filled.rows("select count(*) as n from ops.trading_state") == before
+    assert filled.rows("select * from ops.approvals") == []
+
+
+def test_approval(filled: Warehouse, client: TestClient) -> None:
+    answer = client.post("/approvals", json=PLAN, headers=ADMIN)
+    assert (answer.status_code, answer.json()["decision"]) == (201, "approved")
+    refused = client.post("/approvals", json=PLAN | {"decision": "refused", "note": "no"}, headers=ADMIN)
+    assert refused.status_code == 201
+    stored = filled.rows("select plan_hash, decision, decided_by, note from ops.approvals order by approval_id")
+    assert stored == [
+        {"plan_hash": "p", "decision": "approved", "decided_by": "Ada", "note": ""},
+        {"plan_hash": "p", "decision": "refused", "decided_by": "Ada", "note": "no"},
+    ]
+    for change, status in (
+        ({"plan_hash": "another"}, 409),
+        ({"session": "2026-01-29"}, 409),
+        ({"decision": "maybe"}, 422),
+        ({"by": ""}, 422),
+        ({"surplus": 1}, 422),
+    ):
+        wrong = client.post("/approvals", json=PLAN | change, headers=ADMIN)
+        assert wrong.status_code == status, wrong.text
+        assert wrong.headers["content-type"] == "application/problem+json"
+    assert len(filled.rows("select * from ops.approvals")) == 2
+
+
+def test_breaker(filled: Warehouse, client: TestClient) -> None:
+    answer = client.post("/risk/breaker", json=HALT, headers=ADMIN)
+    assert (answer.status_code, answer.json()) == (201, HALT)
+    latest = filled.rows("select state, set_by, reason from ops.trading_state order by state_id desc limit 1")
+    assert latest == [{"state": "HALTED", "set_by": "Ada", "reason": "strange fills"}]
+    assert "HALTED" in client.get("/dashboard").text
+    for change in ({"reason": " "}, {"by": "system"}, {"state": "PAUSED"}):
+        assert client.post("/risk/breaker", json=HALT | change, headers=ADMIN).status_code == 422
+
+
+def test_nothing_is_written_without_postgres(api_settings: Settings) -> None:
+    from api.factory import create_app
+
+    away = api_settings.model_copy(update={"database_url": "postgresql://u:canarypw@127.0.0.1:1/pas"})
+    with TestClient(create_app(away)) as one:
+        answer = one.post("/risk/breaker", json=HALT, headers=ADMIN)
+    assert answer.status_code == 503
+    assert "PostgreSQL" in answer.json()["detail"]
+    assert "canarypw" not in answer.text
