@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,15 @@ from pas_lib.datasets.base import Dataset
 from pas_lib.errors import PayloadError
 from pas_lib.ingest.validate import conform
 from pas_lib.landing import is_landed, split
-from pas_lib.sources import Payload, Source, all_sources, source
+from pas_lib.sources import Payload, Source, all_sources
+from pas_lib.sources import source as source_named
 from pas_lib.sources.base import UNKNOWN_TIME, excerpt
 
+_GZIP = b"\x1f\x8b"
 _MARKET_TIME = re.compile(rb'"regularMarketTime":\s*(\d+)')
 
 
-def parse_file(dataset: str, path: Path | str, source_name: str | None = None) -> list[dict[str, Any]]:
+def parse_file(dataset: str, path: Path | str, source: str | None = None) -> list[dict[str, Any]]:
     """Return the records of a payload in a file.
 
     The site's format is recognised by the content. What a request would have told the parser (which series, which
@@ -29,8 +33,8 @@ def parse_file(dataset: str, path: Path | str, source_name: str | None = None) -
     dataset : str
         Which dataset the payload is read as.
     path : path
-        A payload as received, or a file of the landing.
-    source_name : str, optional
+        A payload as received, plain or gzipped, or a file of the landing.
+    source : str, optional
         Site module to use instead of the recognised one.
 
     Returns
@@ -49,11 +53,16 @@ def parse_file(dataset: str, path: Path | str, source_name: str | None = None) -
         content = place.read_bytes()
     except OSError as error:
         raise PayloadError(f"{place} cannot be read: {error.strerror}") from None
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error):
+            raise PayloadError(f"{place} is compressed, but damaged or cut off") from None
     if is_landed(content):
         payload = split(content, str(place))
-        site = source(source_name or payload.source)
+        site = source_named(source or payload.source)
     else:
-        site = source(source_name) if source_name else _recognise(data, content, place)
+        site = source_named(source) if source else _recognise(data, content, place)
         payload = Payload(
             source=site.name,
             dataset=data.leader or data.name,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+import gzip
+from datetime import UTC, date, datetime
 
 import pytest
 
 from pas_lib.errors import PayloadError
 from pas_lib.ingest import parse_file
+from pas_lib.landing import Landing
+from pas_lib.sources import Payload
 from tests.support.paths import WIRE, needs
 
 pytestmark = pytest.mark.needs_material
@@ -106,6 +109,23 @@ def test_splits_of_the_payload_are_undone():
             "ordinal": 0,
         }
     ]
+
+
+def test_a_gzipped_payload_and_a_landed_one_are_read_as_well(tmp_path):
+    path = needs(WIRE / "yahoo/chart_AAPL_1d_2020-01-01_2020-01-03.json")
+    packed = tmp_path / "chart.json.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    plain = parse_file("prices", path)
+    assert parse_file("prices", packed) == plain
+    packed.write_bytes(packed.read_bytes()[:-30])
+    with pytest.raises(PayloadError, match="damaged or cut off"):
+        parse_file("prices", packed)
+    landing = Landing(str(tmp_path / "landing"))
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+    payload = Payload("yahoo_chart", "prices", "AAPL", "http://x/", 200, "", at, {"symbol": "AAPL"}, path.read_bytes())
+    landed = landing.write("prices/run", 0, payload)
+    assert parse_file("prices", tmp_path / "landing" / landed.path) == plain
+    assert landing.read(landed.path) == payload
 
 
 def test_bars_are_dated_in_the_exchanges_time():
