@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
+from typer.exceptions import Abort, Exit, TyperException
 
 from pas_lib.errors import PasError
 
@@ -52,8 +52,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(done.exit_code)
     except Abort:
         return _say("interrupted", 130)
-    except ClickException as error:
-        return _say(error.format_message().replace("\n", " "), 2)
+    except TyperException as error:
+        told = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _say(" ".join(told.split()), 2)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except BrokenPipeError:

@@ -1,0 +1,185 @@
+"""The command line without a server: answers, one-line errors, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pas_lib.cli.app import run
+from pas_lib.cli.common import cell, last_closed_session, plain
+from pas_lib.clock import FixedClock
+
+Pas = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def pas(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pas:
+    monkeypatch.setenv("PAS_HOME", str(tmp_path))
+    # Nothing answers at port 1: what needs the sandbox or the warehouse must say so.
+    monkeypatch.setenv("PAS_SANDBOX_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PAS_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/none")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        status = run(words)
+        out = capsys.readouterr()
+        return status, out.out, out.err
+
+    return call
+
+
+CHART = {
+    "chart": {
+        "error": None,
+        "result": [
+            {
+                "meta": {
+                    "currency": "USD",
+                    "symbol": "AAA",
+                    "exchangeTimezoneName": "America/New_York",
+                    "gmtoffset": -18000,
+                    "dataGranularity": "1d",
+                    "instrumentType": "EQUITY",
+                },
+                "timestamp": [1767364200],
+                "indicators": {
+                    "quote": [{"open": [1.0], "high": [3.0], "low": [0.5], "close": [2.0], "volume": [100]}],
+                    "adjclose": [{"adjclose": [2.0]}],
+                },
+            }
+        ],
+    }
+}
+
+
+def test_parse_prints_one_json_record_a_line(pas: Pas, tmp_path: Path) -> None:
+    file = tmp_path / "chart_AAA.json"
+    file.write_text(json.dumps(CHART))
+    status, out, err = pas("parse", "prices", str(file))
+    assert (status, err) == (0, "")
+    (line,) = out.splitlines()
+    record = json.loads(line)
+    assert (record["symbol"], record["event_date"], record["open"], record["close"]) == ("AAA", "2026-01-02", 1.0, 2.0)
+
+
+def test_a_broken_payload_is_one_line_and_status_1(pas: Pas, tmp_path: Path) -> None:
+    file = tmp_path / "chart_AAA.json"
+    file.write_text(json.dumps(CHART)[:60])
+    status, out, err = pas("parse", "prices", str(file))
+    assert (status, out) == (1, "")
+    assert err.count("\n") == 1
+    assert err.startswith("pas: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("parse", "pricess", "x"), "unknown dataset 'pricess' (did you mean prices?)"),
+        (("weights", "wiki_atention"), "unknown strategy 'wiki_atention' (did you mean wiki_attention?)"),
+        (("explain", "nobody", "AAA"), "unknown portfolio 'nobody'"),
+        (("regime", "--as-of", "2026-01-31"), "2026-01-31 is not a session of the exchange"),
+        (("regime", "--as-of", "today"), "--as-of: 'today' is not a date"),
+        (("regime", "--as-of", "2026-01-30"), "PostgreSQL at 127.0.0.1/none cannot be reached"),
+        (("regime",), "the sandbox at http://127.0.0.1:1 does not tell the time"),
+        (("decide", "--as-of", "2026-01-30"), "the sandbox at http://127.0.0.1:1 does not tell the time"),
+        (("build", "--as-of", "2026-01-30", "--part", "half"), "unknown part of the build 'half'"),
+        (("backtest", "--start", "soon"), "--start: 'soon' is not a date"),
+    ],
+)
+def test_expected_failures_are_one_line_and_status_1(pas: Pas, words: tuple[str, ...], message: str) -> None:
+    status, out, err = pas(*words)
+    assert (status, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_wrong_usage_is_status_2(pas: Pas) -> None:
+    assert pas("nosuchcommand")[0] == 2
+    status, _, err = pas("regime", "--nosuchoption")
+    assert status == 2
+    assert err.count("\n") == 1
+
+
+def test_an_invalid_setting_names_itself(pas: Pas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAS_TARGET_VOL", "a lot")
+    status, _, err = pas("regime")
+    assert status == 1
+    assert "PAS_TARGET_VOL" in err
+
+
+def test_a_defect_of_the_program_is_no_stack_trace(pas: Pas, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("so it is")
+
+    monkeypatch.setattr("pas_lib.pipeline.regime.regime_as_of", broken)
+    status, _, err = pas("regime", "--as-of", "2026-01-30")
+    assert status == 70
+    assert err == "pas: unexpected ZeroDivisionError: so it is (PAS_RUN_TRACE=1 shows where)\n"
+
+
+def test_doctor_tells_what_is_not_well_and_keeps_secrets(pas: Pas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRED_API_KEY", "canary-7f3a")
+    status, out, _ = pas("doctor", "--json")
+    assert status == 1
+    answer = json.loads(out)
+    checks = {one["name"]: one for one in answer["checks"]}
+    assert answer["ok"] is False
+    assert not checks["warehouse"]["ok"]
+    assert not checks["sandbox"]["ok"]
+    assert checks["FRED_API_KEY"]["found"].startswith("set")
+    assert checks["QUIVER_API_KEY"]["optional"]
+    assert "canary" not in out
+
+
+def test_every_command_takes_json_and_explains_itself(pas: Pas) -> None:
+    status, out, _ = pas("--help")
+    assert status == 0
+    names = [
+        line.split()[0]
+        for line in out.partition("Commands:")[2].splitlines()
+        if line.startswith("  ") and line[2] != " "
+    ]
+    assert set(names) >= {
+        "run", "ingest", "parse", "build", "weights", "allocate", "regime", "decide", "execute", "approve", "adopt",
+        "reconcile", "backtest", "explain", "doctor", "sandbox", "mirror",
+    }  # fmt: skip
+    for name in names:
+        status, out, _ = pas(name, "--help")
+        assert status == 0, name
+        assert "--json" in out, name
+
+
+def test_json_values_are_plain() -> None:
+    frame = pd.DataFrame({"day": pd.to_datetime(["2026-01-30"]), "x": [np.float64("nan")]})
+    assert plain(frame) == [{"day": "2026-01-30", "x": None}]
+    assert plain({"a": Decimal("1.50"), "b": math.inf, "c": date(2026, 1, 2), "d": {"z", "a"}}) == {
+        "a": 1.5,
+        "b": None,
+        "c": "2026-01-02",
+        "d": ["a", "z"],
+    }
+    assert plain(pd.Series({"AAA": 0.25})) == {"AAA": 0.25}
+
+
+def test_cells() -> None:
+    assert [cell(value) for value in (None, True, float("nan"), 0.12345, 1234.5)] == [
+        "-",
+        "yes",
+        "-",
+        "0.1235",
+        "1,234.50",
+    ]
+
+
+def test_the_last_closed_session() -> None:
+    evening = FixedClock(datetime(2026, 1, 31, 1, tzinfo=UTC))  # Friday, 20:00 in New York
+    noon = FixedClock(datetime(2026, 1, 30, 17, tzinfo=UTC))
+    assert last_closed_session(evening) == date(2026, 1, 30)
+    assert last_closed_session(noon) == date(2026, 1, 29)
