@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ from pas_lib.execution.types import (
     StoredOrder,
     StoredPlan,
     floor_to,
+    text_of,
     to_decimal,
 )
 
@@ -63,6 +64,7 @@ class _Run:
     plan: StoredPlan
     account: Account
     warehouse_id: str
+    retry: bool = False
     sent: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -99,6 +101,7 @@ def execute(
     *,
     gateway: AlpacaGateway | None = None,
     steps: Steps | None = None,
+    retry: bool = False,
 ) -> ExecutionReport:
     """Carry out the stored intents of a decision session.
 
@@ -110,6 +113,9 @@ def execute(
         The broker; from the settings by default.
     steps : Steps, optional
         Named points, for tests.
+    retry : bool
+        Send what is left of orders that are known to be over without being filled (refused, denied, canceled) once more,
+        under the next attempt number. For a person who has removed the cause.
 
     Returns
     -------
@@ -134,7 +140,7 @@ def execute(
             warehouse_id, _ = store.identity(conn)
         if plan is None:
             raise OrderError(f"nothing is planned for session {session}", hint="run `pas decide` first")
-        run = _Run(settings, clock, warehouse, broker, steps or Steps(), plan, account, warehouse_id)
+        run = _Run(settings, clock, warehouse, broker, steps or Steps(), plan, account, warehouse_id, retry)
         phase = guards.session_guard(plan.execution_session, clock.now())
         if phase == "open":
             check_live(settings, account.key, plan, warehouse, clock)
@@ -310,94 +316,144 @@ def _send_side(run: _Run, side: Side) -> None:
     run.steps.reach(f"{side}s_done")
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An intent as it would go out today; ``denied`` is the reason code when it does not."""
+
+    intent: StoredIntent
+    attempt: int
+    symbol: str
+    qty: Decimal
+    price: Decimal | None
+    close: Decimal
+    denied: str = ""
+    note: str = ""
+
+    def cut(self, qty: Decimal, code: str) -> _Draft:
+        """Return the draft with fewer shares, and why."""
+        return replace(self, qty=qty, note=f"{self.note}cut by {text_of(self.qty - qty)}: {code}. ")
+
+
 def _store_orders(run: _Run, side: Side) -> None:
-    """Turn intents without an order into orders, all in one transaction, so that a second run finds the same ones."""
+    """Turn intents without an order into orders, all in one transaction, so that a second run finds the same ones.
+
+    What a guard refuses is stored as a denied order. What the trading state forbids is not stored: a person may change it
+    before the close.
+    """
     key, session = run.account.key, run.plan.session
     with run.warehouse.connect() as conn:
         existing = store.orders(conn, key, session)
         holdings = store.holdings(conn, key)
         state_row = store.trading_state(conn)
     state = state_row["state"] if state_row else "ACTIVE"
-    done = {o.intent_id for o in existing}
-    left = [i for i in run.plan.intents if i.kind == "order" and i.side == side and i.intent_id not in done]
     turnover = guards.TurnoverGuard(run.plan.managed_equity * to_decimal(run.settings.max_session_turnover))
     for order in existing:
-        turnover.take(order.side, order.qty * (order.open_price or order.decision_close))
-    drafts: list[tuple[StoredIntent, str, Decimal, Decimal, Decimal]] = []
-    for intent in left:
-        draft = _draft(run, intent, state, holdings)
-        if draft is not None:
-            drafts.append((intent, *draft))
-    if side == "buy" and drafts:
+        if order.state != "denied":
+            turnover.take(order.side, order.qty * (order.open_price or order.decision_close))
+    drafts: list[_Draft] = []
+    for intent in run.plan.intents:
+        if intent.kind != "order" or intent.side != side:
+            continue
+        attempt, filled = _next_attempt(run, [o for o in existing if o.intent_id == intent.intent_id])
+        if attempt:
+            draft = _draft(run, intent, attempt, filled, holdings)
+            if state == "HALTED" or (state == "REDUCING" and side == "buy"):
+                run.refuse(intent, draft.symbol, draft.qty, "TRADING_STATE")
+            elif draft.qty > 0 or draft.denied:
+                drafts.append(draft)
+    if side == "buy":
         drafts = _fit_to_cash(run, drafts)
     now = run.clock.now()
     with run.warehouse.connect() as conn:
-        for intent, symbol, qty, price, close in drafts:
-            if not turnover.take(side, qty * price):
-                run.refuse(intent, symbol, qty, "MAX_SESSION_TURNOVER")
-                continue
+        for draft in drafts:
+            intent, price = draft.intent, draft.price
+            denied = draft.denied
+            if not denied and price is not None and not turnover.take(side, draft.qty * price):
+                denied = "MAX_SESSION_TURNOVER"
+            if denied:
+                run.refuse(intent, draft.symbol, draft.qty, denied)
             store.insert_order(conn, key, StoredOrder(
                 client_order_id=client_order_id(
-                    intent.portfolio_id, session, symbol, side, 1, key, run.warehouse_id, qty
+                    intent.portfolio_id, session, draft.symbol, side, draft.attempt, key, run.warehouse_id, draft.qty
                 ),
                 intent_id=intent.intent_id, portfolio_id=intent.portfolio_id, session=session,
-                execution_session=run.plan.execution_session, symbol=symbol, side=side, attempt=1, qty=qty,
-                state="planned", reason="", broker_order_id=None, filled_qty=ZERO, filled_avg_price=None,
-                decision_close=close, open_price=price, expires_at=session_close(run.plan.execution_session),
+                execution_session=run.plan.execution_session, symbol=draft.symbol, side=side, attempt=draft.attempt,
+                qty=draft.qty, state="denied" if denied else "planned",
+                reason=f"{denied}: {guards.REASONS[denied]}" if denied else draft.note.strip(),
+                broker_order_id=None, filled_qty=ZERO, filled_avg_price=None, decision_close=draft.close,
+                open_price=price, expires_at=session_close(run.plan.execution_session),
             ), now)  # fmt: skip
 
 
+def _next_attempt(run: _Run, before: Sequence[StoredOrder]) -> tuple[int, Decimal]:
+    """Return (number of the next attempt or 0 for none, shares filled so far).
+
+    The number rises only when all attempts before are known to be over, and only when a person asks for it.
+    """
+    if not before:
+        return 1, ZERO
+    if not run.retry or not all(o.is_final for o in before) or any(o.state == "filled" for o in before):
+        return 0, ZERO
+    return max(o.attempt for o in before) + 1, sum((o.filled_qty for o in before), ZERO)
+
+
 def _draft(
-    run: _Run, intent: StoredIntent, state: str, holdings: Mapping[tuple[str, str], Decimal]
-) -> tuple[str, Decimal, Decimal, Decimal] | None:
-    """Return (symbol, shares, price, close) of an intent today, or note why it does not go out."""
+    run: _Run, intent: StoredIntent, attempt: int, filled: Decimal, holdings: Mapping[tuple[str, str], Decimal]
+) -> _Draft:
+    """Return an intent in today's shares, under today's name, cut to what the limits allow."""
     symbol, ratio, side = run.symbol_of(intent), run.ratio_of(intent), intent.side
     unit = run.unit_of(symbol)
-    qty, close = floor_to(intent.qty * ratio, unit), _close(intent, ratio)
     price = run.opens.get(symbol)
+    qty = max(ZERO, floor_to(intent.qty * ratio, unit) - filled)
+    draft = _Draft(intent, attempt, symbol, qty, price, _close(intent, ratio))
     rule = run.assets.get(symbol)
-    code = ""
-    if state == "HALTED" or (state == "REDUCING" and side == "buy"):
-        code = "TRADING_STATE"
-    elif rule is None or not rule.is_tradable:
-        code = "NOT_TRADABLE"
-    else:
-        code = guards.price_guard(price, close, to_decimal(run.settings.max_price_move))
+    if rule is None or not rule.is_tradable:
+        return replace(draft, denied="NOT_TRADABLE")
+    code = guards.price_guard(price, draft.close, to_decimal(run.settings.max_price_move))
     if code or price is None:
-        run.refuse(intent, symbol, qty, code or "NO_PRICE_TODAY")
-        return None
+        return replace(draft, denied=code or "NO_PRICE_TODAY")
     if side == "sell":
         held = max(ZERO, holdings.get((intent.portfolio_id, symbol), ZERO))
-        if qty > held:
-            run.refuse(intent, symbol, qty - held, "NOT_HELD")
-            qty = floor_to(held, unit)
+        if draft.qty > held:
+            run.refuse(intent, symbol, draft.qty - held, "NOT_HELD")
+            draft = draft.cut(floor_to(held, unit), "NOT_HELD")
+            if draft.qty == 0:
+                return replace(draft, denied="NOT_HELD")
     most = floor_to(to_decimal(run.settings.max_order_notional) / price, unit)
-    if qty > most:
-        run.refuse(intent, symbol, qty - most, "MAX_ORDER_NOTIONAL")
-        qty = most
-    return (symbol, qty, price, close) if qty > 0 else None
+    if draft.qty > most:
+        run.refuse(intent, symbol, draft.qty - most, "MAX_ORDER_NOTIONAL")
+        draft = draft.cut(most, "MAX_ORDER_NOTIONAL")
+        if most == 0:
+            return replace(draft, denied="MAX_ORDER_NOTIONAL")
+    return draft
 
 
-def _fit_to_cash(
-    run: _Run, drafts: list[tuple[StoredIntent, str, Decimal, Decimal, Decimal]]
-) -> list[tuple[StoredIntent, str, Decimal, Decimal, Decimal]]:
+def _fit_to_cash(run: _Run, drafts: list[_Draft]) -> list[_Draft]:
     """Scale all buys alike so that they fit into the cash that is there, less what open buys will still take."""
+    wanted = store.total(d.qty * d.price for d in drafts if d.price is not None and not d.denied)
+    if not wanted:
+        return drafts
     with run.warehouse.connect() as conn:
         waiting = store.unfinished_orders(conn, run.account.key)
     taken = store.total(
         (o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy"
     )
     there = max(ZERO, (run.gateway.account().cash - taken) * _SPENDABLE)
-    wanted = store.total(qty * price for _, _, qty, price, _ in drafts)
     if wanted <= there:
         return drafts
     share = there / wanted
     fitted = []
-    for intent, symbol, qty, price, close in drafts:
-        less = floor_to(qty * share, run.unit_of(symbol))
-        run.refuse(intent, symbol, qty - less, "INSUFFICIENT_CASH")
-        if less * price >= _ONE:
-            fitted.append((intent, symbol, less, price, close))
+    for draft in drafts:
+        if draft.denied or draft.price is None:
+            fitted.append(draft)
+            continue
+        less = draft.cut(floor_to(draft.qty * share, run.unit_of(draft.symbol)), "INSUFFICIENT_CASH")
+        if less.qty * draft.price < _ONE:
+            # The broker takes no order below one dollar.
+            fitted.append(replace(draft, denied="INSUFFICIENT_CASH"))
+        else:
+            run.refuse(draft.intent, draft.symbol, draft.qty - less.qty, "INSUFFICIENT_CASH")
+            fitted.append(less)
     return fitted
 
 

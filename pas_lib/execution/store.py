@@ -415,6 +415,27 @@ def count_trades(conn: Conn, key: AccountKey, session: date, kind: str) -> int:
     return int(row["n"]) if row else 0
 
 
+def count_fills(conn: Conn, key: AccountKey) -> int:
+    """Return how many trades at the broker were booked so far, by hand or not."""
+    row = _row(
+        conn,
+        "select count(*) as n from ops.trades where broker = %s and account_number = %s and activity_id is not null",
+        (key.broker, key.account_number),
+    )
+    return int(row["n"]) if row else 0
+
+
+def fills_since_rounding(conn: Conn, key: AccountKey) -> int:
+    """Return how many of them were booked after the last rounding difference was."""
+    row = _row(
+        conn,
+        """select coalesce(max(split_part(txn_id, '-', 2)::int), 0) as n from ops.ledger_entries
+           where broker = %s and account_number = %s and kind = 'rounding'""",
+        (key.broker, key.account_number),
+    )
+    return count_fills(conn, key) - (int(row["n"]) if row else 0)
+
+
 def unapplied_fills(conn: Conn, key: AccountKey) -> list[tuple[str, Side, Decimal, Decimal | None]]:
     """Return (symbol, side, shares, average price) that orders report as filled but no activity has shown yet."""
     rows = _rows(

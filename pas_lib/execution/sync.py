@@ -15,8 +15,10 @@ from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OutcomeUnknow
 from pas_lib.execution.state import lower_state
 from pas_lib.execution.store import Conn
 from pas_lib.execution.types import (
+    CASH_BOOK,
     CENT,
     EXTERNAL_BOOK,
+    OUTSIDE_BOOK,
     USD,
     ZERO,
     Account,
@@ -137,18 +139,36 @@ def compare(
     """
     books = ledger.total_holdings(conn, key)
     cash = ledger.total_cash(conn, key)
+    tolerance = CENT
     for symbol, side, qty, price in store.unapplied_fills(conn, key):
         sign = 1 if side == "buy" else -1
+        value = qty * (price or ZERO)
         books[symbol] = books.get(symbol, ZERO) + sign * qty
-        cash -= sign * qty * (price or ZERO)
+        cash -= sign * value
+        # The order's average price is not the missing fill's own price.
+        tolerance += value * Decimal("0.02")
     differences = [
         Difference(symbol, books.get(symbol, ZERO), positions.get(symbol, ZERO))
         for symbol in sorted(set(books) | set(positions))
         if abs(books.get(symbol, ZERO) - positions.get(symbol, ZERO)) > SHARE_TOLERANCE
     ]
-    if abs(cash - account.cash) > CENT:
+    if abs(cash - account.cash) > tolerance:
         differences.append(Difference(USD, cash, account.cash))
     return Reconciliation(clock.now(), tuple(differences), cash, account.cash)
+
+
+def _book_rounding(conn: Conn, key: AccountKey, result: Reconciliation, clock: Clock) -> bool:
+    """Book what the broker's rounding of fills to the cent adds up to: at most half a cent per fill since the last time."""
+    if [d.asset for d in result.differences] != [USD]:
+        return False
+    missing = result.cash_broker - result.cash_ledger
+    if abs(missing) > CENT / 2 * store.fills_since_rounding(conn, key):
+        return False
+    postings = ledger.Postings()
+    postings.move(USD, missing, OUTSIDE_BOOK, CASH_BOOK)
+    now = clock.now()
+    fills = store.count_fills(conn, key)
+    return ledger.post(conn, key, f"rounding-{fills}", "rounding", postings, occurred_at=now, recorded_at=now)
 
 
 def reconcile(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock) -> Reconciliation:
@@ -167,6 +187,8 @@ def reconcile(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clo
             raise BrokerError("the broker's account changed while it was compared")
         with warehouse.connect() as conn:
             result = compare(conn, key, account, positions, clock)
+            if _book_rounding(conn, key, result, clock):
+                result = compare(conn, key, account, positions, clock)
         if result.is_clean:
             break
     assert result is not None  # noqa: S101 - lookups is at least one

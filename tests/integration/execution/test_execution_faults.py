@@ -21,14 +21,14 @@ BASKET = {"alpha": {"AAA": 0.2, "BBB": 0.1}, "beta": {"CCC": 0.2}}
     [
         ("accept_then_timeout", {"seconds": 1.5}),
         ("accept_then_error", {"status": 504}),
-        ("accept_then_error", {"status": 500}),
-        ("accept_then_cut", {}),
         ("accept_then_garbage", {}),
-        ("error", {"status": 504}),
-        ("error", {"status": 503}),
-        ("cut", {}),
-        ("garbage", {}),
         ("rate_limit", {}),
+        pytest.param("accept_then_error", {"status": 500}, marks=pytest.mark.slow),
+        pytest.param("accept_then_cut", {}, marks=pytest.mark.slow),
+        pytest.param("error", {"status": 504}, marks=pytest.mark.slow),
+        pytest.param("error", {"status": 503}, marks=pytest.mark.slow),
+        pytest.param("cut", {}, marks=pytest.mark.slow),
+        pytest.param("garbage", {}, marks=pytest.mark.slow),
     ],
 )
 def test_a_lost_answer_never_makes_a_second_order(stage: Any, kind: str, options: dict[str, Any]) -> None:
