@@ -26,7 +26,7 @@ class Evaluation:
     mirror
         Rows by table of the mirror that was published, as the mirror tells them.
     docs
-        Path of the documentation page; None when dbt could not write it.
+        Path of the documentation page; None when it was not written anew.
     problems
         What did not work without making the evaluation useless, one line each.
     """
@@ -41,6 +41,18 @@ class Evaluation:
 def docs_page(settings: Settings) -> Path:
     """Return where the dbt documentation page is."""
     return settings.home / "docs" / "index.html"
+
+
+def _is_current(page: Path) -> bool:
+    """Whether the page is newer than every file of the dbt project: it shows models, not data."""
+    from pas_lib.dbt import PROJECT_DIR
+
+    if not page.exists():
+        return False
+    made = page.stat().st_mtime
+    kinds = {".sql", ".yml", ".md", ".csv"}
+    files = (file for file in PROJECT_DIR.rglob("*") if file.suffix in kinds and "target" not in file.parts)
+    return all(file.stat().st_mtime < made for file in files)
 
 
 def evaluate(
@@ -60,7 +72,7 @@ def evaluate(
     settings, clock, warehouse
         Configuration, time, and the store of record.
     docs
-        False leaves the documentation page as it is.
+        False leaves the documentation page as it is; it is also left when no model changed since it was written.
 
     Returns
     -------
@@ -82,7 +94,7 @@ def evaluate(
     published = refresh(settings, clock, warehouse)
     problems: list[str] = []
     page: Path | None = None
-    if docs:
+    if docs and not _is_current(docs_page(settings)):
         try:
             page = runner.docs(session, docs_page(settings))
         except PasError as error:

@@ -163,7 +163,8 @@ class MartsWorld:
             kind = "etf" if symbol in SECTORS else "stock"
             conn.execute(  # type: ignore[attr-defined]
                 "insert into raw.securities (source, event_date, known_at, ingested_at, source_url, run_id,"
-                " content_hash, is_deleted, security_id, symbol, name, sector, asset_class) values ('test', '2020-01-02',"
+                " content_hash, is_deleted, security_id, symbol, name, sector, asset_class)"
+                " values ('test', '2020-01-02',"
                 " '2020-01-02', '2020-01-02', 'https://data.example.org/s', 'r1', %s, false, %s, %s, %s, %s, %s)",
                 (symbol, security_id(symbol), symbol, f"Name {symbol}", f"Sector {number % 10}", kind),
             )

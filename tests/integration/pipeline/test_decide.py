@@ -171,7 +171,7 @@ def test_all_portfolios_together_are_sized_on_the_account_once(warehouse: Wareho
     decide(DECISION, settings, EVENING, warehouse, planner=planner)
     (made,) = planner.plans
     bought = sum(order.notional for order in made.orders)
-    assert Decimal(0) < bought <= made.sizing_equity
+    assert Decimal(0) < bought <= made.sizing_equity + Decimal("0.01")
     assert made.sizing_equity == Decimal("98000")
 
 
