@@ -252,10 +252,24 @@ def _in_process(command: list[str], environment: Mapping[str, str]) -> str | Non
     from dbt.cli.main import dbtRunner
 
     with _TURN, _environment(environment):
-        outcome: Any = dbtRunner().invoke(command)
+        try:
+            outcome: Any = dbtRunner().invoke(command)
+        finally:
+            if environment["PAS_DBT_TARGET"] == "duckdb":
+                _let_go()
     if outcome.success:
         return None
     return _first_line(outcome.exception) if outcome.exception else "see the log"
+
+
+def _let_go() -> None:
+    """Close the DuckDB file, which dbt's adapter would hold open until the process ends."""
+    import gc
+
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+    gc.collect()
 
 
 def _in_own_process(command: list[str], environment: Mapping[str, str]) -> str | None:

@@ -144,35 +144,100 @@ class RawWorld:
             }
             self.add("securities", known.date(), known, symbol=symbol, ingested_at=known, **row)
             index = ("sp500", "sp400")[i % 2]
-            self.add("universe", known.date(), known, index_name=index, symbol=symbol, event="listed",
-                     effective_date=known.date(), is_assumed=False, ingested_at=known)
+            self.add(
+                "universe",
+                known.date(),
+                known,
+                index_name=index,
+                symbol=symbol,
+                event="listed",
+                effective_date=known.date(),
+                is_assumed=False,
+                ingested_at=known,
+            )
             if symbol == self.renamed[0]:
                 self.rename_day = self.sessions[len(self.sessions) * 2 // 3]
                 at = clock.ny_midnight(self.rename_day)
                 self.add("securities", self.rename_day, at, symbol=self.renamed[1], ingested_at=at, **row)
         for symbol in ("SPY", "UPRO", *SECTOR_ETFS):
-            self.add("securities", date(2010, 1, 4), clock.ny_midnight(date(2010, 1, 4)), security_id=f"etf:{symbol}", symbol=symbol,
-                     name=f"Fund {symbol}", asset_class="etf", leverage=3.0 if symbol == "UPRO" else 1.0, ingested_at=old)
-            self.add("universe", date(2010, 1, 4), clock.ny_midnight(date(2010, 1, 4)), index_name="etf", symbol=symbol,
-                     event="listed", effective_date=date(2010, 1, 4), is_assumed=False, ingested_at=old)
+            self.add(
+                "securities",
+                date(2010, 1, 4),
+                clock.ny_midnight(date(2010, 1, 4)),
+                security_id=f"etf:{symbol}",
+                symbol=symbol,
+                name=f"Fund {symbol}",
+                asset_class="etf",
+                leverage=3.0 if symbol == "UPRO" else 1.0,
+                ingested_at=old,
+            )
+            self.add(
+                "universe",
+                date(2010, 1, 4),
+                clock.ny_midnight(date(2010, 1, 4)),
+                index_name="etf",
+                symbol=symbol,
+                event="listed",
+                effective_date=date(2010, 1, 4),
+                is_assumed=False,
+                ingested_at=old,
+            )
         # one leaves the index, one comes back after a removal
         third = self.sessions[len(self.sessions) // 3]
-        self.add("universe", third, clock.ny_midnight(third), index_name="sp400", symbol="S009", event="removed",
-                 effective_date=third, is_assumed=False)
+        self.add(
+            "universe",
+            third,
+            clock.ny_midnight(third),
+            index_name="sp500",
+            symbol="S009",
+            event="removed",
+            effective_date=third,
+            is_assumed=False,
+        )
         back = self.sessions[len(self.sessions) * 3 // 4]
-        self.add("universe", back, clock.ny_midnight(back), index_name="sp500", symbol="S009", event="added",
-                 effective_date=back, is_assumed=False)
+        self.add(
+            "universe",
+            back,
+            clock.ny_midnight(back),
+            index_name="sp500",
+            symbol="S009",
+            event="added",
+            effective_date=back,
+            is_assumed=False,
+        )
         # the reused symbol
         self.reuse_day = self.sessions[len(self.sessions) * 3 // 5]
         self.delisted = self.sessions[len(self.sessions) // 4]
         at = clock.ny_midnight(self.reuse_day)
-        self.add("securities", self.reuse_day, at, security_id="cik0000009999", symbol=self.reused, name="Second holder",
-                 sector="Energy", asset_class="stock", leverage=1.0, ingested_at=at)
+        self.add(
+            "securities",
+            self.reuse_day,
+            at,
+            security_id="cik0000009999",
+            symbol=self.reused,
+            name="Second holder",
+            sector="Energy",
+            asset_class="stock",
+            leverage=1.0,
+            ingested_at=at,
+        )
 
     def _bar(self, symbol: str, day: date, close: float, **more: Any) -> None:
         known = more.pop("known_at", clock.session_close(day))
-        self.add("prices", day, known, symbol=symbol, open=close * 0.995, high=close * 1.01, low=close * 0.98, close=close,
-                 volume=more.pop("volume", 1_000_000.0), currency="USD", split_factor=1.0, **more)
+        self.add(
+            "prices",
+            day,
+            known,
+            symbol=symbol,
+            open=close * 0.995,
+            high=close * 1.01,
+            low=close * 0.98,
+            close=close,
+            volume=more.pop("volume", 1_000_000.0),
+            currency="USD",
+            split_factor=1.0,
+            **more,
+        )
 
     def _prices(self) -> None:
         n = len(self.sessions)
@@ -187,8 +252,19 @@ class RawWorld:
             self._history(symbol, path)
         index = np.round(4000 * np.exp(np.cumsum(market)), 2)
         for day, close in zip(self.sessions, index, strict=True):
-            self.add("sp500_index", day, clock.session_close(day), symbol="^GSPC", open=float(close), high=float(close),
-                     low=float(close), close=float(close), volume=1e9, currency="USD", split_factor=1.0)
+            self.add(
+                "sp500_index",
+                day,
+                clock.session_close(day),
+                symbol="^GSPC",
+                open=float(close),
+                high=float(close),
+                low=float(close),
+                close=float(close),
+                volume=1e9,
+                currency="USD",
+                split_factor=1.0,
+            )
 
     def _history(self, symbol: str, path: np.ndarray) -> None:
         n = len(self.sessions)
@@ -235,7 +311,16 @@ class RawWorld:
         held = self.renamed[1] if symbol == self.renamed[0] else symbol
         if symbol == self.reused and day < self.reuse_day:
             values["ingested_at"] = clock.decision_time(day)
-        self.add("corporate_actions", day, clock.ny_midnight(day), symbol=held, action=action, currency="USD", ordinal=0, **values)
+        self.add(
+            "corporate_actions",
+            day,
+            clock.ny_midnight(day),
+            symbol=held,
+            action=action,
+            currency="USD",
+            ordinal=0,
+            **values,
+        )
 
     def _trades(self) -> None:
         symbols = [*self.stock_symbols, "SPY", "XLK"]
@@ -249,11 +334,19 @@ class RawWorld:
             if symbol == self.renamed[0] and day >= self.rename_day:
                 symbol = self.renamed[1]
             row: dict[str, Any] = {
-                "politician": f"Member {i % 17}", "chamber": "House", "party": "DR"[i % 2], "symbol": symbol,
+                "politician": f"Member {i % 17}",
+                "chamber": "House",
+                "party": "DR"[i % 2],
+                "symbol": symbol,
                 "asset_type": "OP" if i % 23 == 0 else "ST",
                 "transaction": ("purchase", "purchase", "sale", "sale_partial", "exchange")[int(self.rng.integers(5))],
-                "amount_range": f"{low}-{high}", "amount_low": low, "amount_high": high, "transaction_date": day,
-                "report_date": report, "owner": "", "ordinal": i,
+                "amount_range": f"{low}-{high}",
+                "amount_low": low,
+                "amount_high": high,
+                "transaction_date": day,
+                "report_date": report,
+                "owner": "",
+                "ordinal": i,
             }
             known = clock.next_session_midnight(report)
             self.add("politician_trades", day, known, **row)
@@ -285,10 +378,24 @@ class RawWorld:
                 level = round(max(1.0, level + float(self.rng.normal(0, 0.4))), 2)
                 lag = 1 if step == 1 else 15
                 start = day + timedelta(days=(step if step > 1 else 0) + lag)
-                self.add("macro_series", day, clock.next_session_midnight(start), series_id=series, value=level, realtime_start=start,
-                         vintage="alfred")
+                self.add(
+                    "macro_series",
+                    day,
+                    clock.next_session_midnight(start),
+                    series_id=series,
+                    value=level,
+                    realtime_start=start,
+                    vintage="alfred",
+                )
                 if step > 1:  # revised a month later
                     revised = start + timedelta(days=30)
-                    self.add("macro_series", day, clock.next_session_midnight(revised), series_id=series, value=level + 0.1,
-                             realtime_start=revised, vintage="alfred")
+                    self.add(
+                        "macro_series",
+                        day,
+                        clock.next_session_midnight(revised),
+                        series_id=series,
+                        value=level + 0.1,
+                        realtime_start=revised,
+                        vintage="alfred",
+                    )
                 day += timedelta(days=step)

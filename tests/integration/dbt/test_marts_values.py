@@ -1,0 +1,250 @@
+"""What the marts say about a history whose answers are known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pas_lib.analytics import performance_summary
+from pas_lib.dbt import Dbt, DbtError
+from tests.support.marts import END, KEYS, Built, differences, duckdb_frame, read
+
+
+def test_everything_is_built_and_every_test_passes(built: Built) -> None:
+    assert set(built.result.statuses.values()) == {"success", "pass"}
+    marts = built.warehouse.rows("select table_name from information_schema.tables where table_schema = 'marts'")
+    assert {row["table_name"] for row in marts} == set(KEYS)
+    assert sum("unit_test." in node for node in built.result.statuses) >= 5
+
+
+@pytest.mark.parametrize("mart", sorted(KEYS))
+def test_both_engines_make_the_same_rows(built: Built, on_duckdb: Path, mart: str) -> None:
+    ours = read(built.warehouse.frame, mart)
+    theirs = read(duckdb_frame(on_duckdb), mart)
+    assert len(ours) > 0
+    assert differences(ours, theirs) == []
+
+
+def _returns(built: Built, security_id: str) -> pd.DataFrame:
+    frame = built.warehouse.frame(f"select * from marts.daily_returns where security_id = '{security_id}' order by session")
+    return frame.set_index(frame["session"].dt.date)
+
+
+def test_split_and_dividends_do_not_move_the_total_return(built: Built) -> None:
+    world = built.world
+    rows = _returns(built, "cik0000000001")
+    split = world.sessions[len(world.sessions) // 2]
+    before = rows.index[rows.index.get_loc(split) - 1]
+    assert rows.loc[split, "ret"] == pytest.approx(rows.loc[split, "close"] * 2 / rows.loc[before, "close"] - 1, rel=1e-12)
+    level = rows["adj_close"] / rows["adj_close"].shift()
+    assert np.allclose(level.iloc[1:], 1 + rows["ret"].iloc[1:], rtol=1e-12)
+    assert rows["adj_close"].iloc[0] == rows["close"].iloc[0]
+    assert np.allclose(rows["adj_open"] / rows["adj_close"], rows["open"] / rows["close"], rtol=1e-12)
+
+
+def test_dividend_in_a_halt_counts_at_the_next_bar(built: Built) -> None:
+    world = built.world
+    rows = _returns(built, "cik0000000004")
+    n = len(world.sessions)
+    missing = set(world.sessions[n // 2 : n // 2 + 3])
+    assert not missing & set(rows.index)
+    back, before = world.sessions[n // 2 + 3], world.sessions[n // 2 - 1]
+    expected = (rows.loc[back, "close"] + 1.0) / rows.loc[before, "close"] - 1
+    assert rows.loc[back, "ret"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_rename_is_one_history_and_a_reused_symbol_two(built: Built) -> None:
+    renamed = _returns(built, "cik0000000002")
+    assert len(renamed) == len(built.world.sessions)
+    assert list(renamed["symbol"].unique()) == list(built.world.renamed)
+    assert renamed["symbol"][built.world.rename_day] == built.world.renamed[1]
+    first, second = _returns(built, "cik0000000003"), _returns(built, "cik0000009999")
+    assert first.index.max() < built.world.delisted <= built.world.reuse_day == second.index.min()
+    assert pd.isna(second["ret"].iloc[0])
+
+
+def test_a_correction_changes_no_session_before_it_was_known(built: Built) -> None:
+    world = built.world
+    rows = _returns(built, "cik0000000005")
+    n = len(world.sessions)
+    wrong = world.sessions[n // 3]
+    assert rows.loc[wrong, "close"] == built.warehouse.rows(
+        "select close from raw.prices where symbol = %s and event_date = %s order by known_at limit 1", (world.corrected, wrong)
+    )[0]["close"]
+    # the withdrawn bar came back two sessions later: at its own decision time there was none
+    assert world.sessions[n // 3 + 20] not in rows.index
+
+
+def test_scores_rank_within_the_universe_of_the_date(built: Built) -> None:
+    scores = built.warehouse.frame("select * from marts.ticker_scores")
+    assert set(scores.loc[~scores["is_frozen"], "score_date"]) <= {pd.Timestamp(END)}
+    month = scores[scores["score_date"] == pd.Timestamp(END)]
+    ranked = month.dropna(subset=["momentum"])
+    assert ranked["momentum"].min() == 0.0
+    assert ranked["momentum"].max() == 100.0
+    assert month.loc[month["symbol"] == built.world.young, "overall"].isna().all()
+    assert not set(month["symbol"]) & {"SPY", "XLK", "UPRO"}
+    expected = 0.376 * 50 + 0.235 * ranked["momentum"] + 0.070 * 50 + 0.319 * ranked["risk_adjusted"]
+    assert np.allclose(ranked["overall"], expected, rtol=1e-9)
+    top = built.warehouse.frame(f"select * from marts.top_scores where score_date = '{END}' order by rank")
+    best = ranked.sort_values(["overall", "symbol"], ascending=[False, True]).head(20)
+    assert top["symbol"].tolist() == best["symbol"].tolist()
+    assert top["rank"].tolist() == list(range(1, 21))
+
+
+def test_momentum_is_the_mean_return_over_three_windows(built: Built) -> None:
+    rows = built.warehouse.frame("select * from intermediate.int_security_features where session = '2025-12-31'").set_index("symbol")
+    prices = built.warehouse.frame("select * from marts.daily_returns where symbol = 'S010' order by session").set_index("session")
+    levels, daily = prices["adj_close"], prices["ret"]
+    market = built.warehouse.frame("select * from marts.daily_returns where symbol = 'SPY' order by session").set_index("session")["ret"]
+    row = rows.loc["S010"]
+    for window in (63, 126, 252):
+        assert row[f"return_{window}"] == pytest.approx(levels.iloc[-1] / levels.iloc[-1 - window] - 1, rel=1e-9)
+    assert row["volatility_60"] == pytest.approx(daily.iloc[-60:].std(), rel=1e-9)
+    assert row["volatility_21"] == pytest.approx(daily.iloc[-21:].std(), rel=1e-9)
+    year = daily.iloc[-252:]
+    assert row["sharpe_252"] == pytest.approx(year.mean() / year.std() * np.sqrt(252), rel=1e-9)
+    paired = market.reindex(year.index)
+    assert row["beta_252"] == pytest.approx(np.cov(year, paired)[0, 1] / paired.var(), rel=1e-9)
+    assert pd.isna(rows.loc[built.world.constant, "volatility_60"])
+
+
+def test_congress_counts_what_was_disclosed_in_the_month_before(built: Built) -> None:
+    """One session is worked out by hand from the raw rows."""
+    session = pd.Timestamp("2025-10-31")
+    at = pd.Timestamp(session.date()).tz_localize("America/New_York") + timedelta(hours=22, minutes=30)
+    start = at.tz_localize(None) - pd.DateOffset(months=1)
+    start = start.tz_localize("America/New_York")
+    raw = built.warehouse.frame("select * from raw.politician_trades order by known_at, row_id")
+    key = ["politician", "symbol", "transaction_date", "report_date", "transaction", "amount_range", "owner", "ordinal"]
+    first = raw.groupby(key)["known_at"].transform("min")
+    known = raw[(raw["known_at"] <= at)].groupby(key).tail(1)
+    known = known[~known["is_deleted"] & (known["asset_type"] == "ST") & known["transaction"].isin(["purchase", "sale", "sale_partial"])]
+    known = known[(first[known.index] > start) & (first[known.index] <= at)]
+    middle = (known["amount_low"] + known["amount_high"].fillna(known["amount_low"])) / 2
+    sign = np.where(known["transaction"] == "purchase", 1.0, -1.0)
+    net = (middle * sign).groupby(known["symbol"].replace(dict([built.world.renamed]))).sum()
+    signal = built.warehouse.frame(
+        "select * from marts.signals where strategy = 'congress_aggregate' and session = '2025-10-31' order by rank"
+    )
+    got = signal.set_index("symbol")["score"]
+    assert dict(got) == pytest.approx(dict(net.reindex(got.index)), rel=1e-9)
+    # nobody is missing but the delisted company
+    assert set(net.index) - set(got.index) <= {built.world.reused}
+    assert got.is_monotonic_decreasing
+    ties = signal.groupby("score")["symbol"].apply(list)
+    assert all(names == sorted(names) for names in ties)
+
+
+def test_page_views_are_measured_in_their_own_deviations(built: Built) -> None:
+    signal = built.warehouse.frame(
+        "select * from marts.signals where strategy = 'wiki_attention' and session = '2025-11-28' order by rank"
+    )
+    best = signal.iloc[0]
+    views = built.warehouse.frame(
+        "select v.* from raw.wiki_views v join raw.securities s on s.wiki_title = v.article"
+        f" where s.security_id = '{best['security_id']}' and s.symbol = '{best['symbol']}'"
+        " and v.known_at <= timestamptz '2025-11-28 22:30 America/New_York' order by v.known_at, v.row_id"
+    ).groupby("event_date")["views"].last()
+    last = pd.Timestamp("2025-11-27")
+    recent = views[(views.index > last - pd.Timedelta(days=7)) & (views.index <= last)]
+    base = views[(views.index > last - pd.Timedelta(days=97)) & (views.index <= last - pd.Timedelta(days=7))]
+    expected = np.log((recent.mean() + 1) / (base.mean() + 1)) / np.log(base + 1).std()
+    assert best["score"] == pytest.approx(expected, rel=1e-9)
+    # two classes share an article: one of them counts
+    assert len(set(built.world.classes) & set(signal["symbol"])) == 1
+
+
+def test_sector_returns_reach_back_26_weeks(built: Built) -> None:
+    signal = built.warehouse.frame(
+        "select * from marts.signals where strategy = 'sector_risk_parity' and session = '2025-11-28' order by rank"
+    )
+    assert len(signal) == 11
+    level = built.warehouse.frame(
+        "select session, adj_close from marts.daily_returns where symbol = 'XLK' and session in ('2025-05-30', '2025-11-28') order by session"
+    )["adj_close"]
+    got = signal.set_index("symbol").loc["XLK", "score"]
+    assert got == pytest.approx(level.iloc[1] / level.iloc[0] - 1, rel=1e-9)
+
+
+def test_membership_is_that_of_the_session(built: Built) -> None:
+    world = built.world
+    weeks = built.warehouse.frame("select session, symbol from marts.signals where strategy = 'volatility_momentum'")
+    back = world.sessions[len(world.sessions) * 3 // 4]
+    sessions = set(weeks.loc[weeks["symbol"] == "S009", "session"].dt.date)
+    assert sessions
+    assert min(sessions) >= back
+    assert "SPY" not in set(weeks["symbol"])
+
+
+def test_regime_inputs_are_as_known_then(built: Built) -> None:
+    raw = built.warehouse.frame("select * from raw.macro_series")
+    for series, session in (("CPIAUCSL", "2025-03-19"), ("GDPC1", "2025-06-20"), ("VIXCLS", "2025-09-02")):
+        at = (pd.Timestamp(session) + timedelta(hours=22, minutes=30)).tz_localize("America/New_York")
+        known = raw[(raw["series_id"] == series) & (raw["known_at"] <= at)].sort_values(["event_date", "known_at", "row_id"])
+        row = built.warehouse.rows(
+            "select value, value_known_at from marts.regime_inputs where series_id = %s and session = %s", (series, session)
+        )[0]
+        assert row["value"] == known.iloc[-1]["value"]
+        assert pd.Timestamp(row["value_known_at"]) == known.iloc[-1]["known_at"]
+
+
+def test_metrics_agree_with_the_python_figures(built: Built) -> None:
+    returns = built.warehouse.frame("select * from marts.model_returns")
+    benchmark = built.warehouse.frame("select session, ret from marts.daily_returns where symbol = 'SPY'").set_index("session")["ret"]
+    metrics = built.warehouse.frame("select * from marts.metrics where basis = 'model'").set_index("portfolio_id")
+    assert len(metrics) == 5
+    for portfolio, rows in returns.groupby("portfolio_id"):
+        series = rows.set_index("session")["model_return"].sort_index()
+        expected = performance_summary(series, benchmark.reindex(series.index))
+        assert metrics.loc[portfolio, "n_obs"] == len(series)
+        for key, value in expected.items():
+            assert metrics.loc[portfolio, key] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), (portfolio, key)
+
+
+def test_realised_returns_are_adjusted_for_flows(built: Built) -> None:
+    days = list(built.world.sessions)[-6:]
+    rows = built.warehouse.frame("select * from marts.portfolio_returns where portfolio_id = 'volatility_momentum' order by session")
+    rows = rows.set_index(rows["session"].dt.date)
+    closes = built.warehouse.frame("select session, symbol, close from marts.daily_returns where symbol in ('S001', 'SPY')")
+    close = closes.pivot(index="session", columns="symbol", values="close")
+    close.index = close.index.date
+    worth = 10 * close["S001"] + close["SPY"]
+    assert rows.index.min() == days[1]
+    assert rows.loc[days[1], "equity"] == pytest.approx(150 + worth[days[1]])
+    assert rows.loc[days[1], "ret"] == pytest.approx((150 + worth[days[1]]) / 500 - 1)
+    assert rows.loc[days[3], "cash_flow"] == 100
+    assert rows.loc[days[3], "ret"] == pytest.approx((250 + worth[days[3]]) / (150 + worth[days[2]] + 100) - 1)
+    total = built.warehouse.frame("select * from marts.portfolio_returns where portfolio_id = 'ALL' order by session")
+    assert total["equity"].iloc[0] == 1000
+    assert total["cash_flow"].sum() == 1000
+
+
+def test_correlations_and_exposures(built: Built) -> None:
+    wide = built.warehouse.frame("select * from marts.model_returns").pivot(index="session", columns="portfolio_id", values="model_return")
+    rows = built.warehouse.frame("select * from marts.correlations").set_index(["portfolio_a", "portfolio_b"])
+    pair = wide[["congress_aggregate", "wiki_attention"]].dropna()
+    assert rows.loc[("congress_aggregate", "wiki_attention"), "correlation"] == pytest.approx(pair.corr().iloc[0, 1], rel=1e-9)
+    assert rows.loc[("congress_aggregate", "wiki_attention"), "n_obs"] == len(pair)
+    assert pd.isna(rows.loc[("flat", "wiki_attention"), "correlation"])
+    exposure = built.warehouse.frame("select * from marts.exposures").set_index("symbol")
+    assert exposure.loc["S001", "weight"] == pytest.approx(0.4)
+    assert exposure.loc["S001", "sector"] == "Financials"
+    assert exposure.loc["SPY", "sector"] == "Unclassified"
+
+
+def test_the_documentation_is_one_page(built: Built, tmp_path: Path) -> None:
+    page = built.dbt.docs(END, tmp_path / "docs" / "index.html")
+    text = page.read_text(encoding="utf-8")
+    assert "Grain: one row per strategy, rebalance session and security" in text
+    assert "INLINE DATA" not in text  # the places where dbt puts manifest and catalogue
+
+
+def test_a_failed_build_names_the_node(built: Built, tmp_path: Path) -> None:
+    broken = Dbt(built.dbt.url.replace("dbt_built", "no_such_database"), tmp_path)
+    with pytest.raises(DbtError, match="no_such_database"):
+        broken.build(END)

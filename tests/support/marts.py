@@ -1,0 +1,102 @@
+"""A built warehouse, and comparing its marts row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from pas_lib.dbt import Dbt, DbtResult
+from pas_lib.warehouse import Warehouse
+from tests.support.raw_world import RawWorld
+
+#: Last session of the small history.
+END = date(2025, 12, 31)
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "daily_returns": ("security_id", "session"),
+    "ticker_scores": ("security_id", "score_date"),
+    "top_scores": ("score_date", "rank"),
+    "signals": ("strategy", "session", "security_id"),
+    "regime_inputs": ("session", "series_id"),
+    "model_returns": ("portfolio_id", "session"),
+    "portfolio_returns": ("portfolio_id", "session"),
+    "metrics": ("portfolio_id", "basis"),
+    "correlations": ("portfolio_a", "portfolio_b"),
+    "exposures": ("session", "portfolio_id", "symbol"),
+}
+#: The column that dates a row of a mart that is made night by night.
+DATED = {
+    "daily_returns": "session",
+    "ticker_scores": "score_date",
+    "top_scores": "score_date",
+    "signals": "session",
+    "regime_inputs": "session",
+}
+
+
+def read(frame: Callable[[str], pd.DataFrame], mart: str, where: str = "true") -> pd.DataFrame:
+    """Return a mart sorted by its key, with the key as index."""
+    out = frame(f"select * from marts.{mart} where {where}")
+    for column in out.columns:
+        if column in ("session", "score_date", "as_of"):
+            out[column] = pd.to_datetime(out[column]).dt.date
+        elif column == "value_known_at":
+            out[column] = pd.to_datetime(out[column], utc=True).astype("int64")
+    return out.set_index(list(KEYS[mart])).sort_index()
+
+
+def differences(left: pd.DataFrame, right: pd.DataFrame, rel: float = 1e-9) -> list[str]:
+    """Return what differs between two marts, at most one line per column; floats to a relative tolerance."""
+    if list(left.columns) != list(right.columns):
+        return [f"columns {list(left.columns)} <> {list(right.columns)}"]
+    if not left.index.equals(right.index):
+        only_left, only_right = left.index.difference(right.index), right.index.difference(left.index)
+        return [
+            f"{len(only_left)} keys only left {list(only_left[:3])}, {len(only_right)} only right {list(only_right[:3])}"
+        ]
+    out: list[str] = []
+    for column in left.columns:
+        a, b = left[column], right[column]
+        if pd.api.types.is_float_dtype(a) or pd.api.types.is_float_dtype(b):
+            x, y = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
+            close = np.isclose(x, y, rtol=rel, atol=1e-12, equal_nan=True)
+        else:
+            x, y = a.to_numpy(dtype=object), b.to_numpy(dtype=object)
+            close = np.array([_same(u, v) for u, v in zip(x, y, strict=True)], dtype=bool)
+        if not close.all():
+            i = int(np.flatnonzero(~close)[0])
+            out.append(f"{column}: {int((~close).sum())} rows, first {left.index[i]}: {x[i]!r} <> {y[i]!r}")
+    return out
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a == b) or (pd.isna(a) and pd.isna(b))
+
+
+@dataclass(frozen=True)
+class Built:
+    """A warehouse with marts, the history in it, and how dbt is called for it."""
+
+    warehouse: Warehouse
+    world: RawWorld
+    dbt: Dbt
+    result: DbtResult
+    folder: Path
+
+
+def duckdb_frame(path: Path) -> Callable[[str], pd.DataFrame]:
+    """Return a function that runs a query on a DuckDB file."""
+
+    def frame(statement: str) -> pd.DataFrame:
+        with duckdb.connect(str(path), read_only=True) as conn:
+            conn.execute("set timezone = 'UTC'")
+            return conn.execute(statement).df()
+
+    return frame

@@ -1,0 +1,96 @@
+"""Model returns, decisions and a ledger for tests of the performance marts."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from pas_lib import clock
+from pas_lib.warehouse import Warehouse, copy_arrow
+from tests.support.raw_world import RawWorld
+
+PORTFOLIOS = ("congress_aggregate", "sector_risk_parity", "volatility_momentum", "wiki_attention", "flat")
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
+    """Fill ops with returns of five portfolios (one does not move) and the ledger of one that holds two names."""
+    rng = np.random.default_rng(5)
+    sessions = list(world.sessions)[-200:]
+    rows = {"portfolio_id": [], "session": [], "model_return": [], "turnover": [], "cost": []}
+    for k, portfolio in enumerate(PORTFOLIOS):
+        days = sessions[k * 10 :]
+        for day in days:
+            rows["portfolio_id"].append(portfolio)
+            rows["session"].append(day)
+            rows["model_return"].append(0.0 if portfolio == "flat" else float(rng.normal(0.0003, 0.01)))
+            rows["turnover"].append(0.1)
+            rows["cost"].append(0.0001)
+    n = len(rows["session"])
+    table = pa.table({**rows, "origin": ["live"] * n, "computed_at": pa.array([NOW] * n, pa.timestamp("us", "UTC"))})
+    with warehouse.connect() as conn:
+        copy_arrow(
+            conn, table.set_column(1, "session", pa.array(rows["session"], pa.date32())), "ops.simulated_returns"
+        )
+        _decision(conn, sessions[-5])
+        _ledger(conn, sessions[-6:])
+
+
+def _decision(conn, session: date) -> None:
+    at = clock.decision_time(session)
+    conn.execute(
+        "insert into ops.portfolios values ('volatility_momentum', 'V', 'volatility_momentum', 'strategy', 'weekly', 'active', %s)",
+        (at,),
+    )
+    conn.execute(
+        "insert into ops.decisions values ('d1', %s, %s, 'live', 'h', 'equal', null, 1, 1, null, 'test', null, 'r')",
+        (session, at),
+    )
+    for symbol, security, share in (("S001", "cik0000000001", 0.4), ("SPY", "etf:SPY", 0.2)):
+        conn.execute(
+            "insert into ops.weight_history values ('d1', %s, 'volatility_momentum', %s, %s, %s, %s, %s, 'live')",
+            (session, symbol, security, share / 0.6, share, at),
+        )
+
+
+def _ledger(conn, days: list[date]) -> None:
+    """1,000 USD come in, 500 go to a portfolio, which buys 10 S001 at 30 and 1 SPY at 50; two sessions later 100 more."""
+    conn.execute(
+        "insert into ops.ledger_bindings (broker, account_number, warehouse_id, bound_at, bound_by, reason, is_active)"
+        " values ('sandbox', 'A1', 'w', %s, 'test', 'test', true)",
+        (NOW,),
+    )
+    lines = [
+        (days[0], "opening", [("OUTSIDE", "USD", -1000), ("CASH", "USD", 1000)]),
+        (days[1], "funding", [("CASH", "USD", -500), ("volatility_momentum", "USD", 500)]),
+        (
+            days[1],
+            "fill",
+            [
+                ("volatility_momentum", "USD", -300),
+                ("OUTSIDE", "USD", 300),
+                ("volatility_momentum", "S001", 10),
+                ("OUTSIDE", "S001", -10),
+            ],
+        ),
+        (
+            days[1],
+            "fill",
+            [
+                ("volatility_momentum", "USD", -50),
+                ("OUTSIDE", "USD", 50),
+                ("volatility_momentum", "SPY", 1),
+                ("OUTSIDE", "SPY", -1),
+            ],
+        ),
+        (days[3], "funding", [("CASH", "USD", -100), ("volatility_momentum", "USD", 100)]),
+    ]
+    for i, (day, kind, entries) in enumerate(lines):
+        for j, (book, asset, amount) in enumerate(entries):
+            conn.execute(
+                "insert into ops.ledger_entries (broker, account_number, txn_id, line, kind, book, asset, amount, session,"
+                " occurred_at, recorded_at) values ('sandbox', 'A1', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (f"t{i}", j, kind, book, asset, amount, day, clock.session_open(day), NOW),
+            )
