@@ -22,14 +22,14 @@ once: a second call for the session returns what was stored (``is_new`` False). 
 portfolio, so all portfolios together cannot exceed the gross cap. What a decision may not contain raises `OrderError`;
 what cannot be traded becomes a `Refusal` with a reason code while the rest of the basket goes on.
 
-`managed_equity(warehouse, D)`, `current_shares(warehouse, D)` and `current_weights(warehouse, D)` tell what the books are
-worth at a session's closes, for the no-trade band; shares are in the same unit as ``Decision.shares``.
+`managed_equity(warehouse, D)`, `current_shares(warehouse, D)` and `current_weights(warehouse, D)` tell what the books
+are worth at a session's closes, for the no-trade band; shares are in the same unit as ``Decision.shares``.
 
 Books. Every portfolio is a book with its own securities and its own cash. ``CASH`` holds cash that belongs to no
 portfolio (the buffer, what allocation leaves out, deposits); ``EXTERNAL`` holds what was traded by hand, paid from
-``CASH``. At each plan a trading portfolio's book is brought to its share of equity by a transfer from or to ``CASH`` (an
-intent of kind ``funding``), so that a book's return is what happened between its transfers, and the books always add up
-to the account.
+``CASH``. At each plan a trading portfolio's book is brought to its share of equity by a transfer from or to ``CASH``
+(an intent of kind ``funding``), so that a book's return is what happened between its transfers, and the books always
+add up to the account.
 
 `EquityPortfolio` reads one book; `AlpacaGateway` speaks to the broker; `approve`, `set_state`, `adopt`, `reconcile` and
 `cancel_open` are what a person does.

@@ -60,7 +60,9 @@ def approve(
         if key is None or plan is None:
             raise OrderError(f"there is no plan for session {session}", hint="run `pas decide` first")
         if plan_hash is not None and plan_hash != plan.plan_hash:
-            raise OrderError(f"the plan of {session} is {plan.plan_hash[:12]}, not {plan_hash[:12]}", hint="look at it again")
+            raise OrderError(
+                f"the plan of {session} is {plan.plan_hash[:12]}, not {plan_hash[:12]}", hint="look at it again"
+            )
         expires_at = session_close(plan.execution_session)
         now = clock.now()
         if now >= expires_at:
@@ -90,7 +92,9 @@ def check_live(settings: Settings, key: AccountKey, plan: StoredPlan, warehouse:
     if row["decision"] != "approved":
         raise GuardError(f"plan {plan.plan_hash[:12]} of session {plan.session} was refused by {row['decided_by']}")
     if clock.now() >= row["expires_at"]:
-        raise GuardError(f"the approval of plan {plan.plan_hash[:12]} expired at {row['expires_at']:%Y-%m-%d %H:%M} UTC")
+        raise GuardError(
+            f"the approval of plan {plan.plan_hash[:12]} expired at {row['expires_at']:%Y-%m-%d %H:%M} UTC"
+        )
 
 
 def check_live_account(settings: Settings, key: AccountKey) -> None:

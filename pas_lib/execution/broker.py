@@ -162,9 +162,7 @@ class AlpacaGateway:
         self.broker = broker
         self.options = options or GatewayOptions()
         self.sleep = sleep
-        self._trading = TradingClient(
-            key, secret, paper=broker != "live", raw_data=True, url_override=trading_url
-        )
+        self._trading = TradingClient(key, secret, paper=broker != "live", raw_data=True, url_override=trading_url)
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
         for client in (self._trading, self._data):
             # The constructors refuse zero retries; a retried POST is a second order.
@@ -423,7 +421,9 @@ class AlpacaGateway:
                 return found
             if refused is not None:
                 raise refused
-        raise OutcomeUnknown(f"order {order.client_order_id} was sent {self.options.sends} times without any certain answer")
+        raise OutcomeUnknown(
+            f"order {order.client_order_id} was sent {self.options.sends} times without any certain answer"
+        )
 
     def look_up(self, order: StoredOrder) -> BrokerOrder | None:
         """Return the broker's order under a stored order's id, checked; None when there is none.
@@ -459,7 +459,9 @@ class AlpacaGateway:
         """Ask for the cancellation of an order; one that is final already is no error."""
         try:
             self._read(
-                "that it cancels an order", lambda: self._trading.delete(f"/orders/{broker_order_id}"), passes=(404, 422)
+                "that it cancels an order",
+                lambda: self._trading.delete(f"/orders/{broker_order_id}"),
+                passes=(404, 422),
             )
         except self._api_error:
             return
@@ -481,7 +483,12 @@ def check_address(broker: str, url: str) -> None:
     # A loopback stand-in may play the paper broker; nothing may play the live one.
     if broker == "paper" and _is_loopback(parts.hostname or ""):
         return
-    if parts.scheme != "https" or parts.hostname != want or parts.port not in (None, 443) or parts.path not in ("", "/"):
+    if (
+        parts.scheme != "https"
+        or parts.hostname != want
+        or parts.port not in (None, 443)
+        or parts.path not in ("", "/")
+    ):
         raise GuardError(f"ALPACA_BASE_URL is {parts.hostname!r} but PAS_BROKER={broker} means https://{want}")
 
 

@@ -1,8 +1,8 @@
 """Carry out the intents of a session: at the open, once, whatever happens in between.
 
-Order of things: bring the books up to date · cancel what is stale · funding and crossings · sells · wait · buys from the cash
-that is there · wait · fills from the activity feed · reconciliation. Every order is stored before it is sent and its id looked
-up before it is sent again, so a process that dies anywhere can simply be started again.
+Order of things: bring the books up to date · cancel what is stale · funding and crossings · sells · wait · buys from
+the cash that is there · wait · fills from the activity feed · reconciliation. Every order is stored before it is sent
+and its id looked up before it is sent again, so a process that dies anywhere can simply be started again.
 """
 
 from __future__ import annotations
@@ -114,19 +114,20 @@ def execute(
     steps : Steps, optional
         Named points, for tests.
     retry : bool
-        Send what is left of orders that are known to be over without being filled (refused, denied, canceled) once more,
-        under the next attempt number. For a person who has removed the cause.
+        Send what is left of orders that are known to be over without being filled (refused, denied, canceled) once
+        more, under the next attempt number. For a person who has removed the cause.
 
     Returns
     -------
     ExecutionReport
-        A second call sends nothing new. After the close of the execution session nothing is sent at all: the call brings in
-        what happened and the rest has expired.
+        A second call sends nothing new. After the close of the execution session nothing is sent at all: the call
+        brings in what happened and the rest has expired.
 
     Raises
     ------
     GuardError
-        If the session has not opened yet, broker, account or warehouse is not the right one, or a live plan is not approved.
+        If the session has not opened yet, broker, account or warehouse is not the right one, or a live plan is not
+        approved.
     OrderError
         If nothing was planned for the session.
     BrokerError
@@ -186,7 +187,8 @@ def _report(run: _Run, result: Reconciliation) -> ExecutionReport:
     if state != "ACTIVE":
         run.problems.append(f"trading state {state}: {reason}")
     return ExecutionReport(
-        session=session, execution_session=run.plan.execution_session, key=key, state=state, orders=orders, sent=run.sent,
+        session=session, execution_session=run.plan.execution_session, key=key, state=state, orders=orders,
+        sent=run.sent,
         fills=fills, crosses=crosses, refusals=(*run.plan.refusals, *run.refusals), reconciliation=result,
         problems=tuple(run.problems),
     )  # fmt: skip
@@ -203,8 +205,7 @@ def _cancel_stale(run: _Run, *, everything: bool) -> None:
     open_ones = [
         (found, ours[found.client_order_id])
         for found in run.gateway.open_orders()
-        if found.client_order_id in ours
-        and (everything or ours[found.client_order_id].session != run.plan.session)
+        if found.client_order_id in ours and (everything or ours[found.client_order_id].session != run.plan.session)
     ]
     for found, _ in open_ones:
         run.gateway.cancel(found.broker_order_id)
@@ -337,8 +338,8 @@ class _Draft:
 def _store_orders(run: _Run, side: Side) -> None:
     """Turn intents without an order into orders, all in one transaction, so that a second run finds the same ones.
 
-    What a guard refuses is stored as a denied order. What the trading state forbids is not stored: a person may change it
-    before the close.
+    What a guard refuses is stored as a denied order. What the trading state forbids is not stored: a person may
+    change it before the close.
     """
     key, session = run.account.key, run.plan.session
     with run.warehouse.connect() as conn:
@@ -435,9 +436,7 @@ def _fit_to_cash(run: _Run, drafts: list[_Draft]) -> list[_Draft]:
         return drafts
     with run.warehouse.connect() as conn:
         waiting = store.unfinished_orders(conn, run.account.key)
-    taken = store.total(
-        (o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy"
-    )
+    taken = store.total((o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy")
     there = max(ZERO, (run.gateway.account().cash - taken) * _SPENDABLE)
     if wanted <= there:
         return drafts
@@ -529,9 +528,7 @@ def _snapshot(run: _Run) -> None:
         )
 
 
-def cancel_open(
-    settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None
-) -> int:
+def cancel_open(settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None) -> int:
     """Cancel every open order of ours. Return how many were asked for.
 
     Raises
@@ -577,7 +574,9 @@ def adopt(
             sync.pull_activities(broker, account.key, warehouse, clock)
             with warehouse.connect() as conn:
                 if store.unfinished_orders(conn, account.key):
-                    raise GuardError("orders are still open: differences cannot be told from fills", hint="cancel them first")
+                    raise GuardError(
+                        "orders are still open: differences cannot be told from fills", hint="cancel them first"
+                    )
         past = broker.activities(clock.now() - 2 * sync.OVERLAP)
         positions, prices = broker.positions()
         account = broker.account()

@@ -33,7 +33,9 @@ def client_order_id(
     tail = _hash(key.broker, key.account_number, warehouse_id, text_of(qty))
     text = f"{portfolio_id}-{session:%Y%m%d}-{symbol}-{side}-{attempt}-{tail}"
     if len(text) > MAX_LENGTH:
-        raise OrderError(f"the order id {text[:40]}... is longer than {MAX_LENGTH} characters", hint="shorten the portfolio id")
+        raise OrderError(
+            f"the order id {text[:40]}... is longer than {MAX_LENGTH} characters", hint="shorten the portfolio id"
+        )
     return text
 
 

@@ -141,9 +141,7 @@ def create_plan(
         return result
 
 
-def _with_closes(
-    conn: store.Conn, decision: Decision, holdings: Mapping[tuple[str, str], Decimal]
-) -> Decision:
+def _with_closes(conn: store.Conn, decision: Decision, holdings: Mapping[tuple[str, str], Decimal]) -> Decision:
     """Add the closes of whatever is held and not priced by the decision."""
     known = {t.symbol for t in decision.targets} | set(decision.closes)
     missing = sorted({symbol for (_, symbol) in holdings} - known)
@@ -194,7 +192,7 @@ def managed_equity(warehouse: Warehouse, session: date) -> Decimal:
 
 
 def current_shares(warehouse: Warehouse, session: date, *, cash_buffer: float = 0.02) -> dict[str, float]:
-    """Return each portfolio's share of sizing equity at the closes of a session: its book over managed equity less buffer.
+    """Return each portfolio's share of sizing equity at the closes of a session.
 
     Empty when nothing was ever traded. For the no-trade band: compare with the new shares.
     """

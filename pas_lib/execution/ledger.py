@@ -165,8 +165,8 @@ def adopt(
 ) -> str:
     """Make the broker's account the one the ledger belongs to.
 
-    Another account gets books of its own (or those it had before). For the account that is bound already, what books and
-    broker disagree about is booked to EXTERNAL and CASH, so that they agree again.
+    Another account gets books of its own (or those it had before). For the account that is bound already, what books
+    and broker disagree about is booked to EXTERNAL and CASH, so that they agree again.
 
     Returns
     -------
@@ -236,7 +236,16 @@ def _book_differences(
     count = len(fix.lines()) // 2
     if not count:
         return "books and broker agree already"
-    post(conn, account.key, f"adjustment-{now.isoformat()}", "adjustment", fix, occurred_at=now, recorded_at=now, memo=memo)
+    post(
+        conn,
+        account.key,
+        f"adjustment-{now.isoformat()}",
+        "adjustment",
+        fix,
+        occurred_at=now,
+        recorded_at=now,
+        memo=memo,
+    )
     return f"booked {count} differences to {EXTERNAL_BOOK} and {CASH_BOOK}"
 
 
@@ -277,7 +286,14 @@ def post_funding(conn: Conn, key: AccountKey, intent: StoredIntent, at: datetime
     postings = Postings()
     postings.move(USD, intent.qty, CASH_BOOK, intent.portfolio_id)
     return post(
-        conn, key, intent.intent_id, "funding", postings, occurred_at=at, recorded_at=at, session=intent.execution_session
+        conn,
+        key,
+        intent.intent_id,
+        "funding",
+        postings,
+        occurred_at=at,
+        recorded_at=at,
+        session=intent.execution_session,
     )
 
 
@@ -324,7 +340,8 @@ def post_cross(
             postings.add(leg.portfolio_id, USD, -value)
             pnl = None
         store.insert_trade(conn, key, {
-            "trade_id": intent_id, "kind": "cross", "portfolio_id": leg.portfolio_id, "symbol": symbol, "side": leg.side,
+            "trade_id": intent_id, "kind": "cross", "portfolio_id": leg.portfolio_id, "symbol": symbol,
+            "side": leg.side,
             "qty": leg.qty, "price": price, "notional": value, "executed_at": occurred_at,
             "execution_session": execution_session, "session": session, "decision_close": leg.decision_close,
             "open_price": price, "realized_pnl": pnl, "recorded_at": recorded_at,
@@ -334,12 +351,24 @@ def post_cross(
     if rounding:
         postings.add(CASH_BOOK, USD, rounding)
     return post(
-        conn, key, txn_id, "cross", postings, occurred_at=occurred_at, recorded_at=recorded_at, session=execution_session
+        conn,
+        key,
+        txn_id,
+        "cross",
+        postings,
+        occurred_at=occurred_at,
+        recorded_at=recorded_at,
+        session=execution_session,
     )
 
 
 def _cost_of(
-    held: Mapping[tuple[str, str], tuple[Decimal, Decimal]], book: str, symbol: str, qty: Decimal, *, strict: bool = True
+    held: Mapping[tuple[str, str], tuple[Decimal, Decimal]],
+    book: str,
+    symbol: str,
+    qty: Decimal,
+    *,
+    strict: bool = True,
 ) -> Decimal:
     """Average cost of a part of a holding."""
     amount, cost = held.get((book, symbol), (ZERO, ZERO))
@@ -350,7 +379,9 @@ def _cost_of(
     return cost if qty >= amount else (cost * qty / amount).quantize(NANO)
 
 
-def apply_fill(conn: Conn, key: AccountKey, activity: Activity, order: StoredOrder | None, recorded_at: datetime) -> str:
+def apply_fill(
+    conn: Conn, key: AccountKey, activity: Activity, order: StoredOrder | None, recorded_at: datetime
+) -> str:
     """Book one fill: to the portfolio whose order it is, or to EXTERNAL when nobody here ordered it.
 
     Returns
@@ -390,9 +421,11 @@ def apply_fill(conn: Conn, key: AccountKey, activity: Activity, order: StoredOrd
         store.insert_trade(conn, key, {
             "trade_id": activity.activity_id, "kind": "fill" if order else "external", "portfolio_id": book,
             "symbol": activity.symbol, "side": side, "qty": qty, "price": price, "notional": value,
-            "executed_at": activity.occurred_at, "execution_session": session, "session": order.session if order else None,
+            "executed_at": activity.occurred_at, "execution_session": session,
+            "session": order.session if order else None,
             "client_order_id": order.client_order_id if order else None, "activity_id": activity.activity_id,
-            "decision_close": order.decision_close if order else None, "open_price": order.open_price if order else None,
+            "decision_close": order.decision_close if order else None,
+            "open_price": order.open_price if order else None,
             "realized_pnl": pnl, "recorded_at": recorded_at,
         })  # fmt: skip
     return book
@@ -401,9 +434,9 @@ def apply_fill(conn: Conn, key: AccountKey, activity: Activity, order: StoredOrd
 def apply_other(conn: Conn, key: AccountKey, group: Sequence[Activity], recorded_at: datetime) -> str:
     """Book non-trade activities that belong together (one row, or rows that share a ``group_id``).
 
-    Cash that a symbol pays goes to the books that held it before that day, in proportion (largest remainder, exact); other
-    cash to the CASH book. Shares that a split, rename or merger takes away and gives are shared out in the same way, and
-    their cost goes along. Securities delivered from outside go to EXTERNAL.
+    Cash that a symbol pays goes to the books that held it before that day, in proportion (largest remainder, exact);
+    other cash to the CASH book. Shares that a split, rename or merger takes away and gives are shared out in the same
+    way, and their cost goes along. Securities delivered from outside go to EXTERNAL.
 
     Returns
     -------

@@ -80,8 +80,8 @@ def plan(
     cash : mapping of portfolio to Decimal, optional
         Cash in the books, for funding.
     assets : mapping of symbol to AssetRule, optional
-        What the broker says about symbols. A symbol missing from a given mapping cannot be traded; without a mapping all
-        symbols can, in fractions.
+        What the broker says about symbols. A symbol missing from a given mapping cannot be traded; without a mapping
+        all symbols can, in fractions.
     constraints : Constraints, optional
         Limits.
 
@@ -92,8 +92,8 @@ def plan(
     Raises
     ------
     OrderError
-        If weights are negative, not finite, doubled or add up to more than the gross cap; if a portfolio bears a reserved
-        name; if cash is given as a symbol. Such a decision is wrong as a whole and nothing of it is planned.
+        If weights are negative, not finite, doubled or add up to more than the gross cap; if a portfolio bears a
+        reserved name; if cash is given as a symbol. Such a decision is wrong as a whole and nothing of it is planned.
     """
     limits = constraints or Constraints()
     books = cash or {}
@@ -260,8 +260,8 @@ def _cross(group: Sequence[_Wish], unit: Decimal) -> tuple[list[_Wish], list[_Wi
 def split_pro_rata(total: Decimal, claims: Mapping[str, Decimal], unit: Decimal = NANO) -> dict[str, Decimal]:
     """Share ``total`` out in proportion to ``claims`` so that the parts add up exactly.
 
-    Largest remainder method at ``unit``; ties by key. No part exceeds its claim when ``total`` does not exceed their sum
-    and claims are multiples of ``unit``.
+    Largest remainder method at ``unit``; ties by key. No part exceeds its claim when ``total`` does not exceed their
+    sum and claims are multiples of ``unit``.
 
     Raises
     ------

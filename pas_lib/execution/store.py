@@ -105,7 +105,8 @@ def bind(conn: Conn, key: AccountKey, warehouse_id: str, at: datetime, who: str,
         """insert into ops.ledger_bindings (broker, account_number, warehouse_id, bound_at, bound_by, reason, is_active)
            values (%s, %s, %s, %s, %s, %s, true)
            on conflict (broker, account_number) do update
-           set is_active = true, bound_at = excluded.bound_at, bound_by = excluded.bound_by, reason = excluded.reason""",
+           set is_active = true, bound_at = excluded.bound_at, bound_by = excluded.bound_by,
+               reason = excluded.reason""",
         (key.broker, key.account_number, warehouse_id, at, who, reason),
     )
 
@@ -152,7 +153,9 @@ def insert_entries(
         )  # fmt: skip
 
 
-def balances(conn: Conn, key: AccountKey, *, before: date | None = None) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+def balances(
+    conn: Conn, key: AccountKey, *, before: date | None = None
+) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
     """Return (book, asset) -> (amount, cost), without the outside world and without empty lines.
 
     Parameters
@@ -199,11 +202,13 @@ def insert_plan(conn: Conn, key: AccountKey, plan: OrderPlan, intents: Sequence[
     )  # fmt: skip
     with conn.cursor() as cursor:
         cursor.executemany(
-            """insert into ops.intents (intent_id, broker, account_number, session, execution_session, plan_hash, seq, kind,
+            """insert into ops.intents (intent_id, broker, account_number, session, execution_session, plan_hash,
+                                        seq, kind,
                                         portfolio_id, symbol, side, qty, decision_close, created_at)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
-                (i.intent_id, key.broker, key.account_number, i.session, i.execution_session, i.plan_hash, i.seq, i.kind,
+                (i.intent_id, key.broker, key.account_number, i.session, i.execution_session, i.plan_hash,
+                 i.seq, i.kind,
                  i.portfolio_id, i.symbol, i.side, i.qty, i.decision_close, at)
                 for i in intents
             ],
@@ -298,7 +303,8 @@ def insert_order(conn: Conn, key: AccountKey, order: StoredOrder, at: datetime) 
     """Store a new order."""
     conn.execute(
         """insert into ops.orders (client_order_id, intent_id, broker, account_number, portfolio_id, session,
-                                   execution_session, symbol, side, attempt, qty, state, reason, decision_close, open_price,
+                                   execution_session, symbol, side, attempt, qty, state, reason,
+                                   decision_close, open_price,
                                    created_at, updated_at, expires_at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         (order.client_order_id, order.intent_id, key.broker, key.account_number, order.portfolio_id, order.session,
@@ -322,7 +328,9 @@ def set_order_state(
     is_sent: bool = False,
 ) -> None:
     """Move an order to a state and note the event; a repeated identical state is no event."""
-    before = _row(conn, "select state, filled_qty from ops.orders where client_order_id = %s for update", (client_order_id,))
+    before = _row(
+        conn, "select state, filled_qty from ops.orders where client_order_id = %s for update", (client_order_id,)
+    )
     conn.execute(
         """update ops.orders set state = %s, updated_at = %s,
                reason = case when %s <> '' then %s else reason end,
@@ -376,7 +384,8 @@ def last_activity_at(conn: Conn, key: AccountKey) -> datetime | None:
     """Return when the newest applied activity happened, or when the books were opened."""
     row = _row(
         conn,
-        """select coalesce((select max(occurred_at) from ops.broker_activities where broker = %s and account_number = %s),
+        """select coalesce((select max(occurred_at) from ops.broker_activities
+                            where broker = %s and account_number = %s),
                            (select bound_at from ops.ledger_bindings
                             where broker = %s and account_number = %s)) as at""",
         (key.broker, key.account_number) * 2,
@@ -474,14 +483,22 @@ def trading_state(conn: Conn) -> dict[str, Any] | None:
 def insert_trading_state(conn: Conn, state: str, at: datetime, who: str, reason: str) -> None:
     """Append a trading state."""
     conn.execute(
-        "insert into ops.trading_state (state, set_at, set_by, reason) values (%s, %s, %s, %s)", (state, at, who, reason)
+        "insert into ops.trading_state (state, set_at, set_by, reason) values (%s, %s, %s, %s)",
+        (state, at, who, reason),
     )
 
 
 def insert_approval(
-    conn: Conn, key: AccountKey, session: date, plan_hash: str, decision: str, who: str, at: datetime, expires_at: datetime,
+    conn: Conn,
+    key: AccountKey,
+    session: date,
+    plan_hash: str,
+    decision: str,
+    who: str,
+    at: datetime,
+    expires_at: datetime,
     note: str,
-) -> None:  # fmt: skip
+) -> None:
     """Store what a person decided about a plan."""
     conn.execute(
         """insert into ops.approvals (broker, account_number, session, plan_hash, decision, decided_by, decided_at,

@@ -42,8 +42,9 @@ OVERLAP = timedelta(days=7)
 def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock) -> int:
     """Apply every activity that was not applied yet, in the order of time. Return how many were new.
 
-    A fill belongs to the portfolio whose order it is, found by the broker's order id or, where that was never noted because
-    the process died, by the client id of the broker's order. A fill of nobody's order is a trade by hand: EXTERNAL.
+    A fill belongs to the portfolio whose order it is, found by the broker's order id or, where that was never noted
+    because the process died, by the client id of the broker's order. A fill of nobody's order is a trade by hand:
+    EXTERNAL.
 
     Each activity is applied in a transaction of its own together with the note that it was, so that dying in between
     neither loses nor doubles one.
@@ -86,7 +87,9 @@ def _owner(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, fill: 
         return store.order_by(conn, key, "client_order_id", found.client_order_id)
 
 
-def record(warehouse: Warehouse, clock: Clock, order: StoredOrder, found: BrokerOrder, *, is_sent: bool = False) -> None:
+def record(
+    warehouse: Warehouse, clock: Clock, order: StoredOrder, found: BrokerOrder, *, is_sent: bool = False
+) -> None:
     """Note what the broker says about an order."""
     with warehouse.connect() as conn:
         store.set_order_state(
@@ -101,8 +104,8 @@ def refresh_orders(
 ) -> list[str]:
     """Ask the broker about every order that is not final. Return problems, one line each.
 
-    Orders that were stored but perhaps never sent are looked up; if the broker does not know them they stay as they are, or
-    with ``never_sent_is_over`` become expired when their session is over.
+    Orders that were stored but perhaps never sent are looked up; if the broker does not know them they stay as they
+    are, or with ``never_sent_is_over`` become expired when their session is over.
     """
     problems: list[str] = []
     with warehouse.connect() as conn:
@@ -158,7 +161,7 @@ def compare(
 
 
 def _book_rounding(conn: Conn, key: AccountKey, result: Reconciliation, clock: Clock) -> bool:
-    """Book what the broker's rounding of fills to the cent adds up to: at most half a cent per fill since the last time."""
+    """Book what the broker's rounding to the cent adds up to: at most half a cent per fill since the last time."""
     if [d.asset for d in result.differences] != [USD]:
         return False
     missing = result.cash_broker - result.cash_ledger

@@ -1,7 +1,7 @@
 """Words of the execution room: decisions, wishes, plans, orders, fills. Frozen, `Decimal`, no I/O.
 
-Units: quantities are shares (at most 9 decimals), prices and amounts USD, weights and shares of equity fractions (0.05 is
-five per cent). Sides are ``"buy"`` and ``"sell"``; quantities are always positive.
+Units: quantities are shares (at most 9 decimals), prices and amounts USD, weights and shares of equity fractions
+(0.05 is five per cent). Sides are ``"buy"`` and ``"sell"``; quantities are always positive.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class Decision:
     session : date
         D. Orders go out in the next session.
     targets : tuple of Target
-        All targets of the portfolios that trade. A symbol that a trading portfolio holds and that is missing here is sold.
+        All targets of the portfolios that trade. A symbol that a trading portfolio holds and that is missing here is
+        sold.
     trading : frozenset of str
         Portfolios that trade at this decision (also those without any target: they go to cash). The others drift.
     shares : mapping of str to float
@@ -134,7 +135,8 @@ class Constraints:
 class Refusal:
     """A wish, or a part of it, that will not be executed, and why.
 
-    ``code`` is one of ``REASONS`` in `pas_lib.execution.plan` or `pas_lib.execution.guards`; ``qty`` is the part refused.
+    ``code`` is one of ``REASONS`` in `pas_lib.execution.plan` or `pas_lib.execution.guards`; ``qty`` is the part
+    refused.
     """
 
     portfolio_id: str
@@ -182,7 +184,7 @@ class Funding:
 
 @dataclass(frozen=True, slots=True)
 class OrderPlan:
-    """Everything that a decision makes happen at the next open. Orders: sells before buys, then by symbol and portfolio."""
+    """What a decision makes happen at the next open. Orders: sells before buys, then by symbol and portfolio."""
 
     session: date
     execution_session: date
@@ -360,8 +362,8 @@ class Reconciliation:
 class ExecutionReport:
     """What one call of ``execute`` did and how things stand.
 
-    ``orders`` are all orders of the session, ``sent`` how many this call sent. ``is_complete`` tells that every order reached a
-    final state; ``problems`` are one-line texts for people.
+    ``orders`` are all orders of the session, ``sent`` how many this call sent. ``is_complete`` tells that every order
+    reached a final state; ``problems`` are one-line texts for people.
     """
 
     session: date

@@ -483,7 +483,8 @@ def _check_form(body: dict[str, Any]) -> dict[str, Any]:
             raise malformed("limit orders require limit_price")
         if limit != limit.quantize(places):
             raise malformed(
-                f"invalid limit_price {body['limit_price']}. sub-penny increment does not fulfill minimum pricing criteria",
+                f"invalid limit_price {body['limit_price']}. "
+                "sub-penny increment does not fulfill minimum pricing criteria",
                 42210000,
             )
     return body

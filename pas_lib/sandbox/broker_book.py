@@ -1,9 +1,10 @@
 """The paper broker's own books and its matching: what an account is, without any HTTP.
 
-Everything happens at three instants of a session, in the order of time: at midnight what corporate actions do to positions,
-at the open the fills of what queued, at the close the expiry of day orders. Nothing runs in the background: `Book.advance`
-catches up with the clock whenever somebody asks. Market orders fill at the session's official open, whole, whatever their size.
-State lies in one SQLite file, so that a restarted broker knows its account.
+Everything happens at three instants of a session, in the order of time: at midnight what corporate actions do to
+positions,
+at the open the fills of what queued, at the close the expiry of day orders. Nothing runs in the background:
+`Book.advance` catches up with the clock whenever somebody asks. Market orders fill at the session's official open,
+whole, whatever their size. State lies in one SQLite file, so that a restarted broker knows its account.
 """
 
 from __future__ import annotations
@@ -555,7 +556,11 @@ class Book:
         if held is None:
             raise Refused(403, 40310000, "account is not allowed to short")
         waiting = sum(
-            (Decimal(o["qty"] or "0") - Decimal(o["filled_qty"]) for o in self.open_orders(symbol) if o["side"] == "sell"),
+            (
+                Decimal(o["qty"] or "0") - Decimal(o["filled_qty"])
+                for o in self.open_orders(symbol)
+                if o["side"] == "sell"
+            ),
             ZERO,
         )
         free = held.qty - waiting
@@ -593,7 +598,9 @@ class Book:
         if bar is None:
             return
         limit = Decimal(order["limit_price"])
-        if (order["side"] == "buy" and money(bar.low) <= limit) or (order["side"] == "sell" and money(bar.high) >= limit):
+        if (order["side"] == "buy" and money(bar.low) <= limit) or (
+            order["side"] == "sell" and money(bar.high) >= limit
+        ):
             self._fill(order, limit, at)
 
     def _fill(self, order: dict[str, Any], price: Decimal, at: datetime) -> None:

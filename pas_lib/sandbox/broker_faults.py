@@ -19,7 +19,10 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "garbage": ("POST /v2/orders", "nothing is done, the answer is 200 with an HTML page"),
     "rate_limit": ("POST /v2/orders", "429 with the rate limit headers"),
     "reject": ("POST /v2/orders", "`status` (403), `code` (40310000) and `message`"),
-    "partial_fill": ("POST /v2/orders", "the order fills to `fraction` (0.4) only, the rest stays open until the close"),
+    "partial_fill": (
+        "POST /v2/orders",
+        "the order fills to `fraction` (0.4) only, the rest stays open until the close",
+    ),
     "no_fill": ("POST /v2/orders", "the order stays open until the close"),
     "wrong_order": ("POST /v2/orders", "twice the quantity is taken, the answer is a 504"),
     "duplicate_rows": ("GET /v2/account/activities", "every row comes twice"),

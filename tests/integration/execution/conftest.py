@@ -148,9 +148,7 @@ class Stage:
         **more: Any,
     ) -> StoredPlan:
         prices = {**self.world.prices, **(closes or {})}
-        targets = tuple(
-            Target(p, s, w, Decimal(str(prices[s]))) for p, row in weights.items() for s, w in row.items()
-        )
+        targets = tuple(Target(p, s, w, Decimal(str(prices[s]))) for p, row in weights.items() for s, w in row.items())
         decision = Decision(
             session=session, targets=targets, trading=frozenset(weights),
             closes={s: Decimal(str(c)) for s, c in prices.items()}, **more,
@@ -268,5 +266,3 @@ def stage(tmp_path: Path, settings: Settings, warehouse: Warehouse) -> Iterator[
     made = Stage(tmp_path, settings, warehouse)
     yield made
     made.close()
-
-

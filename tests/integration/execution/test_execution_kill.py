@@ -33,7 +33,9 @@ execute(date.fromisoformat(session), settings, clock_for(settings), Warehouse.fr
 
 #: Processes are forked from a clean one that has imported everything already; killing them is real all the same.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pas_lib.execution", "alpaca.trading.client", "alpaca.data.historical.stock", "psycopg"])
+PROCESSES.set_forkserver_preload(
+    ["pas_lib.execution", "alpaca.trading.client", "alpaca.data.historical.stock", "psycopg"]
+)
 
 #: What the second session must have sent, however often it was killed.
 EXPECTED = [
@@ -57,9 +59,7 @@ def run_process(stage: Any, session: date, kill_at: str) -> int:
     return process.exitcode
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(p, marks=() if p in FAST else pytest.mark.slow) for p in POINTS]
-)
+@pytest.mark.parametrize("point", [pytest.param(p, marks=() if p in FAST else pytest.mark.slow) for p in POINTS])
 def test_killed_and_run_again_ends_with_the_same_orders(stage: Any, point: str) -> None:
     stage.run({"alpha": {"AAA": 0.2, "BBB": 0.1}, "beta": {"CCC": 0.1}})
     stage.at_evening(E)

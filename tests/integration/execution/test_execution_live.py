@@ -35,9 +35,7 @@ class Live:
 
     def decide(self) -> Any:
         decision = Decision(D, (Target("alpha", "AAA", 0.2, 100),), frozenset({"alpha"}))
-        return create_plan(
-            decision, self.settings, self.stage.clock, self.stage.warehouse, gateway=self.gateway()
-        )
+        return create_plan(decision, self.settings, self.stage.clock, self.stage.warehouse, gateway=self.gateway())
 
     def execute(self) -> Any:
         return execute(
@@ -81,7 +79,8 @@ def test_an_approval_of_another_plan_does_not_count(stage: Any) -> None:
     with pytest.raises(OrderError, match="look at it again"):
         approve(D, stage.warehouse, stage.clock, who="ann", plan_hash="0" * 64)
     stage.warehouse.execute(
-        """insert into ops.approvals (broker, account_number, session, plan_hash, decision, decided_by, decided_at, expires_at)
+        """insert into ops.approvals (broker, account_number, session, plan_hash, decision, decided_by, decided_at,
+        expires_at)
            values ('live', %s, %s, %s, 'approved', 'x', now(), 'infinity')""",
         (live.number, D, "0" * 64),
     )

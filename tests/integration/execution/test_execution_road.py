@@ -85,7 +85,9 @@ def test_opposite_wishes_are_crossed_at_the_official_open(stage: Any) -> None:
     stage.run({"alpha": {"AAA": 0.2}, "beta": {"BBB": 0.1}})
     stage.world.opens[("AAA", next_session(E))] = 104.0
     report = stage.run({"alpha": {"AAA": 0.1}, "beta": {"AAA": 0.05}}, E)
-    crosses = stage.rows("select portfolio_id, side, qty, price, executed_at from ops.trades where kind = 'cross' order by side")
+    crosses = stage.rows(
+        "select portfolio_id, side, qty, price, executed_at from ops.trades where kind = 'cross' order by side"
+    )
     assert [(c["portfolio_id"], c["side"], c["qty"], c["price"]) for c in crosses] == [
         ("beta", "buy", Decimal(49), Decimal(104)), ("alpha", "sell", Decimal(49), Decimal(104)),
     ]  # fmt: skip

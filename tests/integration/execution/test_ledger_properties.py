@@ -43,9 +43,9 @@ events = st.lists(
         st.tuples(st.just("split"), symbols, st.sampled_from(["2", "1.5", "0.1", "0.333333333"])),
         st.tuples(st.just("dividend"), symbols, st.integers(1, 5000).map(lambda n: Decimal(n) / 1000)),
         st.tuples(st.just("rename"), symbols),
-        st.tuples(st.just("fund"), books, st.integers(-10**6, 10**6).map(lambda n: Decimal(n) / 100)),
+        st.tuples(st.just("fund"), books, st.integers(-(10**6), 10**6).map(lambda n: Decimal(n) / 100)),
         st.tuples(st.just("cross"), symbols, st.integers(1, 100), prices),
-        st.tuples(st.just("cash"), st.integers(-10**6, 10**6).map(lambda n: Decimal(n) / 100)),
+        st.tuples(st.just("cash"), st.integers(-(10**6), 10**6).map(lambda n: Decimal(n) / 100)),
     ),
     max_size=14,
 )
@@ -81,7 +81,8 @@ class Player:
 
     def order(self, book: str, symbol: str, side: str, qty: Decimal) -> StoredOrder:
         order = StoredOrder(
-            f"{self.key.account_number}-o{self.n}", f"{self.key.account_number}-i{self.n}", book, date(2026, 1, 30), date(2026, 2, 2), symbol, side, 1, qty,
+            f"{self.key.account_number}-o{self.n}", f"{self.key.account_number}-i{self.n}", book, date(2026, 1, 30),
+            date(2026, 2, 2), symbol, side, 1, qty,
             "filled", "", None, qty, None, Decimal(1), None, START,
         )  # fmt: skip
         with self.conn.transaction():
@@ -143,7 +144,8 @@ class Player:
     def on_fund(self, book: str, amount: Decimal) -> None:
         self.n += 1
         intent = StoredIntent(
-            f"{self.key.account_number}-f{self.n}", date(2026, 1, 30), date(2026, 2, 2), "h", 1, "funding", book, USD, None,
+            f"{self.key.account_number}-f{self.n}", date(2026, 1, 30), date(2026, 2, 2), "h", 1, "funding", book, USD,
+            None,
             amount, None,
         )  # fmt: skip
         ledger.post_funding(self.conn, self.key, intent, self.at)

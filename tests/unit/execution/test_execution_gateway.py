@@ -132,8 +132,15 @@ def test_nine_fraction_digits_and_dates_without_time_are_read() -> None:
     assert day.net_amount == Decimal("1.02")
 
 
-@pytest.mark.parametrize("row", [{}, {"id": "1"}, {"id": "1", "activity_type": "FILL", "transaction_time": "soon"},
-                                 {"id": "1", "activity_type": "DIV", "date": "2026-07-01", "net_amount": "NaN"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"id": "1"},
+        {"id": "1", "activity_type": "FILL", "transaction_time": "soon"},
+        {"id": "1", "activity_type": "DIV", "date": "2026-07-01", "net_amount": "NaN"},
+    ],
+)
 def test_an_unreadable_activity_is_an_error_and_never_skipped(row: dict[str, Any]) -> None:
     with pytest.raises(BrokerError, match="cannot be read"):
         parse_activity(row)

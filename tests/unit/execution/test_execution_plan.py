@@ -144,9 +144,7 @@ def test_crossing_whole_share_assets_stays_whole() -> None:
 
 def test_funding_brings_a_book_to_its_share() -> None:
     held = {("a", "AAA"): Decimal(50)}
-    drawn = plan(
-        decide({"a": {"AAA": 0.05}}, shares={"a": 0.2}), held, Decimal(100_000), cash={"a": Decimal(1_000)}
-    )
+    drawn = plan(decide({"a": {"AAA": 0.05}}, shares={"a": 0.2}), held, Decimal(100_000), cash={"a": Decimal(1_000)})
     # 0.2 x 98,000 less what the book is worth already: 5,000 of shares and 1,000 of cash.
     assert [(f.portfolio_id, f.amount) for f in drawn.funding] == [("a", Decimal("13600.00"))]
 

@@ -134,7 +134,7 @@ def test_refusals_are_worded_as_recorded(desk: Desk) -> None:
     }
 
     def like(body: Any, when: str) -> None:
-        status, seen = bodies[when]
+        _, seen = bodies[when]
         assert body["code"] == seen["code"], when
         assert kinds(body) == kinds(seen), when
         loose = re.sub(r"[\d.]+", "#", str(seen["message"])).replace("OCGN", "X").replace("KO", "X")
@@ -153,8 +153,8 @@ def test_refusals_are_worded_as_recorded(desk: Desk) -> None:
         "sub-penny limit >= $1",
     )
     desk.order(type="limit", limit_price="10.00")
-    like(desk.order(403, side="sell"), "opposite-side open order on the same symbol (also reject_reason \"opposite side "
-         "limit order exists\")")  # fmt: skip
+    opposite = next(when for when in bodies if when.startswith("opposite-side open order"))
+    like(desk.order(403, side="sell"), opposite)
     missing = desk.http.get("/alpaca/v2/orders:by_client_order_id", params={"client_order_id": "never"})
     assert (missing.status_code, missing.json()) == bodies["unknown id"]
     nothing = desk.http.get("/alpaca/v2/positions/OCGN")
