@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pas_lib.datasets.base import Column, Dataset, Rule, next_session_midnight, per_date
+
+_FROM, _TO = date(2000, 1, 3), date(2035, 1, 1)
+
+
+def _outside(column: str) -> Callable[[pa.Table], Any]:
+    """Return a test for mistyped years, which filings are full of (``0021``, ``2203``)."""
+    low, high = pa.scalar(_FROM, pa.date32()), pa.scalar(_TO, pa.date32())
+
+    def outside(table: pa.Table) -> Any:
+        values = table.column(column)
+        return pc.or_(pc.less(values, low), pc.greater(values, high))
+
+    return outside
+
 
 DATASET = Dataset(
     name="politician_trades",
@@ -50,6 +67,8 @@ DATASET = Dataset(
     scope_columns=("politician",),
     ordinal="ordinal",
     rules=(
+        Rule("the trade's date is implausible", _outside("transaction_date")),
+        Rule("the report's date is implausible", _outside("report_date")),
         Rule(
             "reported before it was traded",
             lambda table: pc.less(table.column("report_date"), table.column("transaction_date")),

@@ -14,7 +14,7 @@ from pas_lib.clock import Clock
 from pas_lib.datasets import catalogue
 from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
-from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError, WarehouseUnavailable
+from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError, WarehouseError, WarehouseUnavailable
 from pas_lib.ingest import plan as planning
 from pas_lib.ingest.validate import Intake
 from pas_lib.landing import LandedFile, Landing, Manifest
@@ -117,6 +117,10 @@ def ingest(
     try:
         ask = planning.plan(data, settings, now, warehouse, start=start, end=end, session=session)
         planning.remember(landing, ask)
+    except psycopg.errors.UndefinedTable:
+        raise WarehouseError(
+            f"{warehouse.shown_url} is not a warehouse yet, or older than this code", hint="migrate it with `make run`"
+        ) from None
     except WarehouseUnavailable as error:
         recalled = planning.recall(landing, data, settings, now)
         if recalled is None:

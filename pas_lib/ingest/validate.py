@@ -174,7 +174,9 @@ class Intake:
             return
         with conn.cursor() as cursor, cursor.copy(statement) as copy:
             for row in self.refused:
-                copy.write_row((self.dataset.name, row.source, run_id, row.url, row.path, row.reason, row.record, now))
+                # PostgreSQL's JSON cannot hold a NUL; the payload in the landing still does.
+                record = row.record.replace("\\u0000", "")
+                copy.write_row((self.dataset.name, row.source, run_id, row.url, row.path, row.reason, record, now))
 
 
 def _repeat_urls(urls: list[tuple[str, str, int]]) -> pa.Array:
@@ -212,6 +214,11 @@ def find_invalid(dataset: Dataset, table: pa.Table) -> tuple[pa.Array, dict[int,
     needed += [column.name for column in dataset.columns if column.required and column.name not in needed]
     reasons: dict[int, str] = {}
     masks = [(f"{name} is missing", pc.is_null(table.column(name))) for name in needed if name != dataset.ordinal]
+    texts = [column.name for column in dataset.columns if column.type == "text"]
+    masks += [
+        (f"{name} holds a NUL character", pc.fill_null(pc.match_substring(table.column(name), "\x00"), False))
+        for name in texts
+    ]
     masks += [(rule.reason, pc.fill_null(_flat(rule.broken(table)), False)) for rule in dataset.rules]
     bad: Any = None
     for reason, found in masks:

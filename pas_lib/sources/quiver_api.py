@@ -144,7 +144,9 @@ class QuiverApi(Source):
             if record is not None:
                 records.append(record)
         congress.number_equal(records)
-        return [Batch("politician_trades", records=records, rejects=rejects)]
+        # All pages of the bulk answer together are everything there is: what is missing was withdrawn or amended.
+        scopes: list[dict[str, Any]] = [{}] if payload.context.get("kind") == "bulk" else []
+        return [Batch("politician_trades", records=records, scopes=scopes, rejects=rejects)]
 
 
 def _is_trade(row: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from pas_lib.clock import NY
-from pas_lib.errors import PayloadError, QuarantineError, SourceError, WarehouseUnavailable
+from pas_lib.errors import PayloadError, QuarantineError, SourceError, WarehouseError, WarehouseUnavailable
 from pas_lib.ingest import ingest
 from pas_lib.landing import Landing
 from pas_lib.sources.fred import Fred
@@ -242,10 +242,36 @@ def test_equal_trades_are_told_apart_whatever_their_order(road: Road):
     assert road.site.seen[-4].path.endswith("/live/congresstrading")
 
 
+def test_an_amended_trade_replaces_the_one_it_amends(road: Road):
+    road.world.trades = [trade(), trade(Ticker="BBB")]
+    road.collect("politician_trades")
+    road.at(2026, 2, 7, 1)
+    road.world.trades = [trade(), trade(Ticker="BBB", Range="$15,001 - $50,000")]
+    result = road.collect("politician_trades", date(2026, 2, 6))
+    assert (result.new, result.changed, result.deleted) == (1, 0, 1)
+    gone = road.rows("select symbol, amount_range, known_at from raw.politician_trades where is_deleted")
+    assert [(row["symbol"], row["amount_range"], row["known_at"]) for row in gone] == [
+        ("BBB", "$1,001 - $15,000", datetime(2026, 2, 7, 1, tzinfo=UTC))
+    ]
+
+
 def away(road: Road) -> Road:
     """The same road while PostgreSQL cannot be reached."""
     nowhere = Warehouse("postgresql://nobody@127.0.0.1:9/none")
     return replace(road, warehouse=nowhere)
+
+
+def test_a_record_that_postgresql_cannot_hold_is_quarantined(road: Road):
+    road.world.trades = [*(trade(Ticker=f"T{i}") for i in range(40)), trade(Ticker="BBB", Description="a\x00b")]
+    result = road.collect("politician_trades")
+    assert (result.new, result.quarantined) == (43, 1)
+    kept = road.rows("select reason, record ->> 'symbol' as symbol from ops.quarantine")
+    assert kept == [{"reason": "description holds a NUL character", "symbol": "BBB"}]
+
+
+def test_a_database_that_is_no_warehouse_is_named(road: Road, empty_database):
+    with pytest.raises(WarehouseError, match="is not a warehouse yet"):
+        replace(road, warehouse=empty_database).collect("prices")
 
 
 def test_with_postgresql_away_collection_lands_and_is_loaded_exactly_once(stocked: Road):

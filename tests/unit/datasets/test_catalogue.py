@@ -176,3 +176,29 @@ def test_rounding_is_not_news_but_a_cent_is():
     assert digest(bars(split_factor=2.0)) == stated
     assert digest(bars(close=10.51)) != stated
     assert digest(bars(close=None)) != digest(bars(close=0.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"transaction_date": date(21, 5, 1)}, "the trade's date is implausible"),
+        ({"report_date": date(2203, 5, 1)}, "the report's date is implausible"),
+        ({"report_date": date(2025, 12, 1)}, "reported before it was traded"),
+        ({"description": "a\x00b"}, "description holds a NUL character"),
+        ({"transaction": None}, "transaction is missing"),
+    ],
+)
+def test_mistyped_filings_have_a_reason(change, reason):
+    row = {
+        "event_date": date(2026, 1, 5),
+        "politician": "Jane Doe",
+        "symbol": "AAA",
+        "transaction": "purchase",
+        "amount_range": "$1,001 - $15,000",
+        "transaction_date": date(2026, 1, 5),
+        "report_date": date(2026, 1, 20),
+        "owner": "",
+    }
+    entry = dataset("politician_trades")
+    assert find_invalid(entry, entry.records_table([row]))[1] == {}
+    assert find_invalid(entry, entry.records_table([{**row, **change}]))[1] == {0: reason}
