@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,6 +53,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         keep_queries_out_of_the_access_log()
+        # The numeric libraries take seconds to import: not in somebody's request.
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
         yield
         store.close()
 
@@ -81,6 +85,11 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(dashboard.router)
     app.add_middleware(Boundary, guard=guard)
     return app
+
+
+def _warm_up() -> None:
+    for name in ("pas_lib.risk", "pas_lib.strategies.registry"):
+        importlib.import_module(name)
 
 
 def _address(settings: Settings) -> str:

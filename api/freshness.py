@@ -23,7 +23,7 @@ class Freshness:
     loaded_at : datetime or None
         When a run last succeeded.
     watermark : date or None
-        Latest event date loaded.
+        Latest event date loaded; where the load states none, the session it was made for.
     rows_new, rows_quarantined : int
         Of the latest run.
     behind_days : float or None
@@ -52,7 +52,7 @@ from ops.ingest_runs r
 join (select dataset, max(started_at) as started_at from ops.ingest_runs group by dataset) l
   on l.dataset = r.dataset and l.started_at = r.started_at
 left join (
-    select dataset, max(finished_at) as loaded_at, max(watermark) as watermark
+    select dataset, max(finished_at) as loaded_at, max(coalesce(watermark, session)) as watermark
     from ops.ingest_runs where status in ('loaded', 'unchanged') group by dataset
 ) g on g.dataset = r.dataset
 order by r.dataset, r.source, r.run_id

@@ -108,8 +108,8 @@ def portfolio(reader: Reader, portfolio_id: str) -> models.PortfolioDetail:
     found = next(p for p in portfolios(reader).records if p.portfolio_id == portfolio_id)
     targets = reader.records(
         "select symbol, security_id, weight, share from ops.weight_history"
-        " where portfolio_id = %(id)s and origin = 'live' and session = ("
-        "   select max(session) from ops.weight_history where portfolio_id = %(id)s and origin = 'live')"
+        " where portfolio_id = %(id)s and origin = 'live'"
+        " and session = (select max(session) from ops.decisions where origin = 'live')"
         " order by weight desc, symbol",
         {"id": portfolio_id},
     )
@@ -125,12 +125,12 @@ order by book, symbol
 """
 _CASH = "select book, cast(cash as double precision) as cash from ops.book_cash"
 _CLOSES = """
-select d.symbol, d.session, d.close
-from marts.daily_returns d
-join (
-    select symbol, max(session) as session from marts.daily_returns
-    where symbol in (select symbol from ops.positions) group by symbol
-) l on l.symbol = d.symbol and l.session = d.session
+select symbol, session, close
+from (
+    select symbol, session, close, row_number() over (partition by symbol order by session desc, security_id) as age
+    from marts.daily_returns where symbol in (select symbol from ops.positions)
+) d
+where age = 1
 """
 
 

@@ -47,6 +47,10 @@ def test_book(filled: Warehouse, client: TestClient) -> None:
     assert [(t["symbol"], t["weight"]) for t in detail["targets"]] == [("AAA", 0.5), ("BRK.B", 0.3), ("CCC", 0.2)]
     assert {k: v for k, v in detail.items() if k != "targets"} == first
 
+    # A portfolio that lost its share has no targets any more, though older decisions gave it some.
+    filled.execute("delete from ops.weight_history where portfolio_id = 'sector_risk_parity' and decision_id = 'd2'")
+    assert get(client, "/portfolios/sector_risk_parity")["targets"] == []
+
     close = {
         row["symbol"]: row["close"]
         for row in filled.rows("select symbol, close from marts.daily_returns where session = '2026-01-30'")
