@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pyarrow as pa
 
-from pas_lib.clock import Clock
+from pas_lib.clock import NY, Clock
 from pas_lib.datasets import catalogue
 from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
@@ -170,7 +170,9 @@ def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Ma
             files.extend(landing.write(folder, len(files) + number, page) for number, page in enumerate(pages))
     if not files:
         raise SourceError(f"{data.name}: nothing was asked for")
-    manifest = Manifest(folder.rpartition("/")[2], data.name, session, ask.now, ask.end, tuple(files))
+    manifest = Manifest(
+        folder.rpartition("/")[2], data.name, session, ask.now, ask.end or ask.now.astimezone(NY).date(), tuple(files)
+    )
     landing.enqueue(manifest)
     return manifest
 
