@@ -22,7 +22,7 @@ from pas_lib.allocation import Allocation, allocate, apply_band
 from pas_lib.clock import Clock
 from pas_lib.errors import OrderError, WarehouseError
 from pas_lib.execution import Decision as ExecutionDecision
-from pas_lib.execution import StoredPlan, Target
+from pas_lib.execution import StoredPlan, Target, create_plan, reconcile
 from pas_lib.pipeline import marts
 from pas_lib.pipeline.books import Book, read_book
 from pas_lib.pipeline.model import ModelRun, run_model, store_model
@@ -86,7 +86,8 @@ def decide(
     run_id
         Who runs it, for the log.
     planner
-        Turns the decision into stored intents; `pas_lib.execution.create_plan` by default.
+        Turns the decision into stored intents; `pas_lib.execution.create_plan` by default, which also has the books
+        brought up to date with the broker before.
 
     Returns
     -------
@@ -100,11 +101,17 @@ def decide(
         When the marts do not reach the session.
     OrderError
         When the session has not closed yet.
+    BrokerError
+        When the broker does not answer: the books cannot be brought up to date, or the plan not made. What was
+        decided by then is kept, and the next call goes on from it.
     """
     now = clock.now()
     if now < calendar.session_close(session):
         raise OrderError(f"session {session} has not closed yet", hint="decide after its close")
     in_time = now < calendar.session_close(calendar.next_session(session))
+    if in_time and planner is None and load_decision(warehouse, session) is None:
+        # Sizing starts from books that show what the broker shows; the first contact opens them.
+        reconcile(settings, clock, warehouse)
     with warehouse.connect() as conn:
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         origin = _origin(conn, session, in_time)
@@ -511,8 +518,6 @@ def _plan(
     *,
     dry_run: bool,
 ) -> StoredPlan | None:
-    if planner is None:
-        from pas_lib.execution import create_plan
-
-        planner = create_plan
-    return planner(execution_decision(decision, warehouse, settings), settings, clock, warehouse, dry_run=dry_run)
+    return (planner or create_plan)(
+        execution_decision(decision, warehouse, settings), settings, clock, warehouse, dry_run=dry_run
+    )
