@@ -31,15 +31,20 @@ class PasNotifier(BaseNotifier):
         """Record the failure a context describes."""
         from pas_operators import runtime
 
-        here = runtime()
+        from pas_lib.errors import PasError
+
         values = dict(context)
         task = values.get("task_instance") or values.get("ti")
         details = {
             name: getattr(task, name, None) for name in ("dag_id", "task_id", "run_id", "try_number", "map_index")
         }
-        here.warehouse.execute(
-            _INSERT, (_now(here.clock), _session(values), _reason(values), json.dumps(details, default=str))
-        )
+        try:
+            here = runtime()
+            here.warehouse.execute(
+                _INSERT, (_now(here.clock), _session(values), _reason(values), json.dumps(details, default=str))
+            )
+        except PasError as error:
+            self.log.error("the failure could not be recorded in the warehouse: %s", error)
 
 
 def _now(clock: Clock) -> dt.datetime:

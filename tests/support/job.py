@@ -1,0 +1,211 @@
+"""The whole job as a person starts it, in a home and on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pas_lib.settings import PROJECT_ROOT
+from pas_lib.stack.ports import is_free
+from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse.embedded import EmbeddedPostgres
+
+TOKENS = {
+    "API_TOKEN": "test-admin-token-0123456789abcdef0123",
+    "API_READ_TOKEN": "test-read-token-0123456789abcdef01234",
+    "AIRFLOW_ADMIN_PASSWORD": "test-airflow-password-0123456789",
+}
+
+
+def free_ports(count: int) -> list[int]:
+    """Return free loopback ports, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@dataclass
+class Job:
+    """``python -m pas_lib.stack run`` in a home of its own, on the small world."""
+
+    home: Path
+    ports: list[int] = field(default_factory=lambda: free_ports(3))
+    process: subprocess.Popen[str] | None = None
+    output: list[str] = field(default_factory=list)
+    seen_sessions: set[int] = field(default_factory=set)
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PAS_", "AIRFLOW"))}
+        return (
+            clean
+            | TOKENS
+            | {
+                "PAS_HOME": str(self.home),
+                "PAS_SANDBOX_URL": self.sandbox_url,
+                "PAS_API_PORT": str(self.ports[1]),
+                "PAS_AIRFLOW_PORT": str(self.ports[2]),
+                "PAS_TEST_SANDBOX_SIZE": "small",
+            }
+        )
+
+    # -- running it
+
+    def start(self, *arguments: str) -> None:
+        """Start it; its lines are read by :meth:`until` and :meth:`finish`."""
+        self.output = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pas_lib.stack", "run", *arguments],
+            cwd=PROJECT_ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def until(self, text: str) -> None:
+        """Read its output up to a line that holds a text; fails if it ends before."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line.rstrip("\n"))
+            if text in line:
+                self._note_sessions()
+                return
+        raise AssertionError(f"{text!r} never came:\n" + self.text)
+
+    def finish(self) -> int:
+        """Read the rest of its output and return its status."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line.rstrip("\n"))
+            if "] collect" in line:
+                self._note_sessions()
+        return self.process.wait(timeout=60)
+
+    def run(self, *arguments: str) -> int:
+        """Run it to its end."""
+        self.start(*arguments)
+        return self.finish()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor alone."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.output)
+
+    # -- what is left
+
+    def recorded(self) -> dict[str, int]:
+        """Return name -> process id of what the supervisor has started."""
+        try:
+            entries = json.loads((self.home / "run/processes.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return {entry["name"]: entry["pid"] for entry in entries}
+
+    def _note_sessions(self) -> None:
+        self.seen_sessions |= set(self.recorded().values())
+
+    def left_behind(self) -> list[str]:
+        """Return what still runs or listens."""
+        found = [f"port {port}" for port in self.ports if not is_free(port)]
+        for process in psutil.process_iter():
+            try:
+                ours = os.getsid(process.pid) in self.seen_sessions or str(self.home) in " ".join(process.cmdline())
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(f"process {process.pid} {process.name()}")
+            except (psutil.Error, OSError):
+                continue
+        if EmbeddedPostgres(self.home / "postgres").pid is not None:
+            found.append("PostgreSQL")
+        return found
+
+    def end(self) -> None:
+        """End whatever a failed test left."""
+        from pas_lib.stack.processes import Processes
+
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(timeout=10)
+        Processes(self.home).end_leftovers()
+        EmbeddedPostgres(self.home / "postgres").stop()
+
+    # -- what it wrote
+
+    @contextmanager
+    def database(self, name: str = "pas") -> Iterator[Warehouse]:
+        """Open one of its databases while it does not run."""
+        server = EmbeddedPostgres(self.home / "postgres")
+        server.start()
+        try:
+            yield Warehouse(server.url(name))
+        finally:
+            server.stop()
+
+    def orders(self) -> list[tuple[Any, ...]]:
+        """Return every order but for its id, in order."""
+        query = """
+            select session, portfolio_id, symbol, side, qty, state, filled_qty, filled_avg_price
+            from ops.orders order by session, portfolio_id, symbol, side
+        """
+        with self.database() as warehouse:
+            return [tuple(row.values()) for row in warehouse.rows(query)]
+
+    def files_with(self, secret: str) -> list[str]:
+        """Return logs that hold a secret."""
+        return [
+            str(path.relative_to(self.home))
+            for folder in ("logs", "airflow/logs", "run", "landing")
+            for path in (self.home / folder).rglob("*")
+            if path.is_file() and secret.encode() in path.read_bytes()
+        ]
+
+
+@contextmanager
+def job_of_its_own() -> Iterator[Job]:
+    """A job in a temporary folder, ended afterwards.
+
+    The folder is not pytest's: another test session may close that one to the user PostgreSQL runs as.
+    """
+    with tempfile.TemporaryDirectory(prefix="pas-job-", ignore_cleanup_errors=True) as folder:
+        job = Job(Path(folder) / "home")
+        try:
+            yield job
+        finally:
+            job.end()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition of another process."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
