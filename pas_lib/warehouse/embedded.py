@@ -149,6 +149,9 @@ class EmbeddedPostgres:
                     self._system_user(),
                 )
             except subprocess.SubprocessError:
+                # It may have ended all the same, or in the meantime.
+                if self.pid is None:
+                    return
                 continue
             return
         raise WarehouseError(f"the embedded PostgreSQL in {self.data_dir} does not stop")
