@@ -134,17 +134,17 @@ def execute(
         If the broker does not answer. Nothing is lost: call again.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
-    with store.only_one(warehouse):
-        account = connect(settings, clock, warehouse, broker)
-        with warehouse.connect() as conn:
+    with store.only_one(warehouse) as held:
+        account = connect(settings, clock, held, broker)
+        with held.connect() as conn:
             plan = store.load_plan(conn, account.key, session)
             warehouse_id, _ = store.identity(conn)
         if plan is None:
             raise OrderError(f"nothing is planned for session {session}", hint="run `pas decide` first")
-        run = _Run(settings, clock, warehouse, broker, steps or Steps(), plan, account, warehouse_id, retry)
+        run = _Run(settings, clock, held, broker, steps or Steps(), plan, account, warehouse_id, retry)
         phase = guards.session_guard(plan.execution_session, clock.now())
         if phase == "open":
-            check_live(settings, account.key, plan, warehouse, clock)
+            check_live(settings, account.key, plan, held, clock)
         run.steps.reach("bound")
         return _carry_out(run, phase)
 
@@ -537,14 +537,14 @@ def cancel_open(settings: Settings, clock: Clock, warehouse: Warehouse, *, gatew
         If the broker's account is not the ledger's.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
-    with store.only_one(warehouse):
-        account = connect(settings, clock, warehouse, broker)
-        with warehouse.connect() as conn:
+    with store.only_one(warehouse) as held:
+        account = connect(settings, clock, held, broker)
+        with held.connect() as conn:
             ours = {o.client_order_id for o in store.unfinished_orders(conn, account.key)}
         found = [o for o in broker.open_orders() if o.client_order_id in ours]
         for order in found:
             broker.cancel(order.broker_order_id)
-        sync.refresh_orders(broker, account.key, warehouse, clock)
+        sync.refresh_orders(broker, account.key, held, clock)
     return len(found)
 
 
@@ -565,14 +565,14 @@ def adopt(
         If orders of ours are still open.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
-    with store.only_one(warehouse):
+    with store.only_one(warehouse) as held:
         account = broker.account()
-        with warehouse.connect() as conn:
+        with held.connect() as conn:
             is_bound = store.active_binding(conn) == account.key
         if is_bound:
-            sync.refresh_orders(broker, account.key, warehouse, clock, never_sent_is_over=True)
-            sync.pull_activities(broker, account.key, warehouse, clock)
-            with warehouse.connect() as conn:
+            sync.refresh_orders(broker, account.key, held, clock, never_sent_is_over=True)
+            sync.pull_activities(broker, account.key, held, clock)
+            with held.connect() as conn:
                 if store.unfinished_orders(conn, account.key):
                     raise GuardError(
                         "orders are still open: differences cannot be told from fills", hint="cancel them first"
@@ -580,7 +580,7 @@ def adopt(
         past = broker.activities(clock.now() - 2 * sync.OVERLAP)
         positions, prices = broker.positions()
         account = broker.account()
-        with warehouse.connect() as conn:
+        with held.connect() as conn:
             return ledger.adopt(conn, account, positions, prices, past, clock, who=who, reason=reason)
 
 
@@ -589,10 +589,10 @@ def reconcile(
 ) -> Reconciliation:
     """Bring in what the broker shows and compare the books with it; see `sync.reconcile`."""
     broker = gateway or AlpacaGateway.from_settings(settings)
-    with store.only_one(warehouse):
-        account = connect(settings, clock, warehouse, broker)
-        sync.refresh_orders(broker, account.key, warehouse, clock, never_sent_is_over=True)
-        return sync.reconcile(broker, account.key, warehouse, clock)
+    with store.only_one(warehouse) as held:
+        account = connect(settings, clock, held, broker)
+        sync.refresh_orders(broker, account.key, held, clock, never_sent_is_over=True)
+        return sync.reconcile(broker, account.key, held, clock)
 
 
 __all__ = ["adopt", "cancel_open", "execute", "reconcile"]

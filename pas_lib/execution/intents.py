@@ -107,16 +107,16 @@ def create_plan(
         If the broker does not answer.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
-    with store.only_one(warehouse):
-        account = connect(settings, clock, warehouse, broker)
+    with store.only_one(warehouse) as held:
+        account = connect(settings, clock, held, broker)
         key = account.key
-        with warehouse.connect() as conn:
+        with held.connect() as conn:
             stored = store.load_plan(conn, key, decision.session)
         if stored is not None and not dry_run:
             return stored
-        sync.refresh_orders(broker, key, warehouse, clock, never_sent_is_over=True)
-        sync.reconcile(broker, key, warehouse, clock)
-        with warehouse.connect() as conn:
+        sync.refresh_orders(broker, key, held, clock, never_sent_is_over=True)
+        sync.reconcile(broker, key, held, clock)
+        with held.connect() as conn:
             holdings = store.holdings(conn, key)
             cash = store.cash_by_book(conn, key)
             complete = _with_closes(conn, decision, holdings)
@@ -136,7 +136,7 @@ def create_plan(
         )  # fmt: skip
         if dry_run:
             return result
-        with warehouse.connect() as conn:
+        with held.connect() as conn:
             store.insert_plan(conn, key, drawn, intents, clock.now())
         return result
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import dict_row
@@ -29,9 +29,7 @@ from pas_lib.execution.types import (
     StoredPlan,
     text_of,
 )
-
-if TYPE_CHECKING:
-    from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse import Warehouse
 
 Conn = psycopg.Connection[tuple[Any, ...]]
 
@@ -39,9 +37,33 @@ Conn = psycopg.Connection[tuple[Any, ...]]
 _LOCK = 0x9A5_0E8E
 
 
+class HeldWarehouse(Warehouse):
+    """The warehouse over one connection that stays open; every ``connect`` block is a transaction of its own.
+
+    Parameters
+    ----------
+    url : str
+        The address, for messages.
+    conn : psycopg.Connection
+        An open connection in autocommit mode.
+    """
+
+    def __init__(self, url: str, conn: Conn) -> None:
+        super().__init__(url)
+        self._conn = conn
+
+    @contextmanager
+    def connect(self, *, autocommit: bool = False) -> Iterator[Conn]:  # noqa: ARG002 - a transaction in any case
+        """Commit when the block ends well, roll back when it raises."""
+        with self._conn.transaction():
+            yield self._conn
+
+
 @contextmanager
-def only_one(warehouse: Warehouse) -> Iterator[None]:
-    """Hold the execution lock; a process that dies loses it with its connection.
+def only_one(warehouse: Warehouse) -> Iterator[HeldWarehouse]:
+    """Hold the execution lock, and the one connection to work with meanwhile.
+
+    A process that dies loses the lock with its connection.
 
     Raises
     ------
@@ -54,10 +76,7 @@ def only_one(warehouse: Warehouse) -> Iterator[None]:
             conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
         except psycopg.errors.LockNotAvailable:
             raise OrderError("another execution is running on this warehouse", hint="wait for it to end") from None
-        try:
-            yield
-        finally:
-            conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+        yield HeldWarehouse(warehouse.url, conn)
 
 
 def _rows(conn: Conn, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
