@@ -53,6 +53,8 @@ class _Column:
     def duckdb_type(self) -> str:
         if self.type in _PLAIN:
             return _PLAIN[self.type]
+        if self.type == "numeric":  # sums in views; money and shares have nine decimals
+            return "DECIMAL(38,9)"
         return f"DECIMAL{self.type[7:]}" if self.type.startswith("numeric(") else "VARCHAR"
 
     @property
@@ -68,7 +70,7 @@ class _Column:
         if kind in ("BIGINT", "INTEGER", "SMALLINT"):
             out.append(f"sum({name})")
         elif kind.startswith("DECIMAL"):
-            out.append(f"sum({name})")
+            out.append(f"sum(round({name}, 9))" if self.type == "numeric" else f"sum({name})")
         elif kind == "DOUBLE":
             # floor, not round: the engines round halves differently
             out.append(f"sum(cast(floor(case when abs({name}) < 1e12 then {name} * 1000 else 0 end) as bigint))")
@@ -332,7 +334,8 @@ def _ensure(target: duckdb.DuckDBPyConnection, table: _Table) -> None:
 def _append(source: _Source, target: duckdb.DuckDBPyConnection, table: _Table) -> int:
     """Bring over the rows after the last one; the whole table if its older part is not what it was."""
     count, total, last = _one(
-        target, f"select count(*), coalesce(sum(row_id), 0), coalesce(max(row_id), 0) from {table.full}"  # noqa: S608
+        target,
+        f"select count(*), coalesce(sum(row_id), 0), coalesce(max(row_id), 0) from {table.full}",  # noqa: S608
     )
     older = source.rows(
         f"select count(*), coalesce(sum(row_id), 0)::text from {table.full} where row_id <= {last}"  # noqa: S608

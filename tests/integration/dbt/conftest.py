@@ -29,7 +29,10 @@ def world() -> RawWorld:
 
 @pytest.fixture(scope="session")
 def built(
-    postgres_server: EmbeddedPostgres, warehouse_template: str, world: RawWorld, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: EmbeddedPostgres,
+    warehouse_template: str,
+    world: RawWorld,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Built]:
     """Everything, built once with dbt's own unit tests."""
     admin = Warehouse(postgres_server.url())

@@ -86,32 +86,71 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
     assert [row["score_date"] for row in provisional] == [second]
     assert empty_copy.rows("select max(session) as last from marts.daily_returns")[0]["last"] == second
     # only the new session was made again
-    state = empty_copy.rows("select min(from_session) as start from intermediate.build_state where model = 'daily_returns'")
+    state = empty_copy.rows(
+        "select min(from_session) as start from intermediate.build_state where model = 'daily_returns'"
+    )
     assert state[0]["start"] == second
 
     # late: a disclosure of weeks ago, a dividend of last month, views and a rate of days ago
     _load_ingested(empty_copy, world, second, END)
     day = date(2025, 11, 10)
-    world.append(empty_copy, "politician_trades", day, clock.next_session_midnight(date(2025, 11, 14)), politician="Late", symbol="S011",
-                 asset_type="ST", transaction="purchase", amount_range="x", amount_low=4e6, amount_high=5e6, transaction_date=day,
-                 report_date=date(2025, 11, 14), owner="", ordinal=0)
-    world.append(empty_copy, "corporate_actions", day, clock.ny_midnight(day), symbol="S012", action="dividend", amount=2.5,
-                 currency="USD", ordinal=7)
-    world.append(empty_copy, "macro_series", date(2025, 12, 2), clock.ny_midnight(date(2025, 12, 3)) + timedelta(hours=1), series_id="DGS10",
-                 value=99.0, realtime_start=date(2025, 12, 4), vintage="alfred")
+    world.append(
+        empty_copy,
+        "politician_trades",
+        day,
+        clock.next_session_midnight(date(2025, 11, 14)),
+        politician="Late",
+        symbol="S011",
+        asset_type="ST",
+        transaction="purchase",
+        amount_range="x",
+        amount_low=4e6,
+        amount_high=5e6,
+        transaction_date=day,
+        report_date=date(2025, 11, 14),
+        owner="",
+        ordinal=0,
+    )
+    world.append(
+        empty_copy,
+        "corporate_actions",
+        day,
+        clock.ny_midnight(day),
+        symbol="S012",
+        action="dividend",
+        amount=2.5,
+        currency="USD",
+        ordinal=7,
+    )
+    world.append(
+        empty_copy,
+        "macro_series",
+        date(2025, 12, 2),
+        clock.ny_midnight(date(2025, 12, 3)) + timedelta(hours=1),
+        series_id="DGS10",
+        value=99.0,
+        realtime_start=date(2025, 12, 4),
+        vintage="alfred",
+    )
     dbt.build(END, data_tests=False)
     nightly = {mart: read(empty_copy.frame, mart) for mart in DATED}
 
-    state = {row["model"]: row["start"] for row in empty_copy.rows(
-        "select model, min(from_session) as start from intermediate.build_state group by model")}
+    state = {
+        row["model"]: row["start"]
+        for row in empty_copy.rows(
+            "select model, min(from_session) as start from intermediate.build_state group by model"
+        )
+    }
     assert state["int_signal_congress_aggregate"] == day
     assert state["regime_inputs"] == date(2025, 12, 3)
 
     dbt.build(END, data_tests=False, full_refresh=True)
     for mart, rows in nightly.items():
         assert differences(rows, read(empty_copy.frame, mart)) == [], mart
-    late = empty_copy.rows("select rank from marts.signals where strategy = 'congress_aggregate' and session = '2025-11-21'"
-                           " and symbol = 'S011'")
+    late = empty_copy.rows(
+        "select rank from marts.signals where strategy = 'congress_aggregate' and session = '2025-11-21'"
+        " and symbol = 'S011'"
+    )
     assert late[0]["rank"] == 1
     assert differences(nightly["daily_returns"], read(built.warehouse.frame, "daily_returns")) != []
 
@@ -125,7 +164,9 @@ def test_a_build_for_a_past_session_keeps_the_later_ones(built: Built, on_duckdb
         assert differences(rows, read(duckdb_frame(path), mart)) == [], mart
 
 
-def test_a_failing_data_test_fails_the_build_and_retry_runs_it_again(built: Built, on_duckdb: Path, tmp_path: Path) -> None:
+def test_a_failing_data_test_fails_the_build_and_retry_runs_it_again(
+    built: Built, on_duckdb: Path, tmp_path: Path
+) -> None:
     from pas_lib.dbt import DbtError
 
     path = tmp_path / "built.duckdb"

@@ -30,7 +30,9 @@ def test_both_engines_make_the_same_rows(built: Built, on_duckdb: Path, mart: st
 
 
 def _returns(built: Built, security_id: str) -> pd.DataFrame:
-    frame = built.warehouse.frame(f"select * from marts.daily_returns where security_id = '{security_id}' order by session")
+    frame = built.warehouse.frame(
+        f"select * from marts.daily_returns where security_id = '{security_id}' order by session"
+    )
     return frame.set_index(frame["session"].dt.date)
 
 
@@ -39,7 +41,9 @@ def test_split_and_dividends_do_not_move_the_total_return(built: Built) -> None:
     rows = _returns(built, "cik0000000001")
     split = world.sessions[len(world.sessions) // 2]
     before = rows.index[rows.index.get_loc(split) - 1]
-    assert rows.loc[split, "ret"] == pytest.approx(rows.loc[split, "close"] * 2 / rows.loc[before, "close"] - 1, rel=1e-12)
+    assert rows.loc[split, "ret"] == pytest.approx(
+        rows.loc[split, "close"] * 2 / rows.loc[before, "close"] - 1, rel=1e-12
+    )
     level = rows["adj_close"] / rows["adj_close"].shift()
     assert np.allclose(level.iloc[1:], 1 + rows["ret"].iloc[1:], rtol=1e-12)
     assert rows["adj_close"].iloc[0] == rows["close"].iloc[0]
@@ -72,9 +76,13 @@ def test_a_correction_changes_no_session_before_it_was_known(built: Built) -> No
     rows = _returns(built, "cik0000000005")
     n = len(world.sessions)
     wrong = world.sessions[n // 3]
-    assert rows.loc[wrong, "close"] == built.warehouse.rows(
-        "select close from raw.prices where symbol = %s and event_date = %s order by known_at limit 1", (world.corrected, wrong)
-    )[0]["close"]
+    assert (
+        rows.loc[wrong, "close"]
+        == built.warehouse.rows(
+            "select close from raw.prices where symbol = %s and event_date = %s order by known_at limit 1",
+            (world.corrected, wrong),
+        )[0]["close"]
+    )
     # the withdrawn bar came back two sessions later: at its own decision time there was none
     assert world.sessions[n // 3 + 20] not in rows.index
 
@@ -97,10 +105,16 @@ def test_scores_rank_within_the_universe_of_the_date(built: Built) -> None:
 
 
 def test_momentum_is_the_mean_return_over_three_windows(built: Built) -> None:
-    rows = built.warehouse.frame("select * from intermediate.int_security_features where session = '2025-12-31'").set_index("symbol")
-    prices = built.warehouse.frame("select * from marts.daily_returns where symbol = 'S010' order by session").set_index("session")
+    rows = built.warehouse.frame(
+        "select * from intermediate.int_security_features where session = '2025-12-31'"
+    ).set_index("symbol")
+    prices = built.warehouse.frame(
+        "select * from marts.daily_returns where symbol = 'S010' order by session"
+    ).set_index("session")
     levels, daily = prices["adj_close"], prices["ret"]
-    market = built.warehouse.frame("select * from marts.daily_returns where symbol = 'SPY' order by session").set_index("session")["ret"]
+    market = built.warehouse.frame("select * from marts.daily_returns where symbol = 'SPY' order by session").set_index(
+        "session"
+    )["ret"]
     row = rows.loc["S010"]
     for window in (63, 126, 252):
         assert row[f"return_{window}"] == pytest.approx(levels.iloc[-1] / levels.iloc[-1 - window] - 1, rel=1e-9)
@@ -123,7 +137,11 @@ def test_congress_counts_what_was_disclosed_in_the_month_before(built: Built) ->
     key = ["politician", "symbol", "transaction_date", "report_date", "transaction", "amount_range", "owner", "ordinal"]
     first = raw.groupby(key)["known_at"].transform("min")
     known = raw[(raw["known_at"] <= at)].groupby(key).tail(1)
-    known = known[~known["is_deleted"] & (known["asset_type"] == "ST") & known["transaction"].isin(["purchase", "sale", "sale_partial"])]
+    known = known[
+        ~known["is_deleted"]
+        & (known["asset_type"] == "ST")
+        & known["transaction"].isin(["purchase", "sale", "sale_partial"])
+    ]
     known = known[(first[known.index] > start) & (first[known.index] <= at)]
     middle = (known["amount_low"] + known["amount_high"].fillna(known["amount_low"])) / 2
     sign = np.where(known["transaction"] == "purchase", 1.0, -1.0)
@@ -145,11 +163,15 @@ def test_page_views_are_measured_in_their_own_deviations(built: Built) -> None:
         "select * from marts.signals where strategy = 'wiki_attention' and session = '2025-11-28' order by rank"
     )
     best = signal.iloc[0]
-    views = built.warehouse.frame(
-        "select v.* from raw.wiki_views v join raw.securities s on s.wiki_title = v.article"
-        f" where s.security_id = '{best['security_id']}' and s.symbol = '{best['symbol']}'"
-        " and v.known_at <= timestamptz '2025-11-28 22:30 America/New_York' order by v.known_at, v.row_id"
-    ).groupby("event_date")["views"].last()
+    views = (
+        built.warehouse.frame(
+            "select v.* from raw.wiki_views v join raw.securities s on s.wiki_title = v.article"
+            f" where s.security_id = '{best['security_id']}' and s.symbol = '{best['symbol']}'"
+            " and v.known_at <= timestamptz '2025-11-28 22:30 America/New_York' order by v.known_at, v.row_id"
+        )
+        .groupby("event_date")["views"]
+        .last()
+    )
     last = pd.Timestamp("2025-11-27")
     recent = views[(views.index > last - pd.Timedelta(days=7)) & (views.index <= last)]
     base = views[(views.index > last - pd.Timedelta(days=97)) & (views.index <= last - pd.Timedelta(days=7))]
@@ -185,9 +207,12 @@ def test_regime_inputs_are_as_known_then(built: Built) -> None:
     raw = built.warehouse.frame("select * from raw.macro_series")
     for series, session in (("CPIAUCSL", "2025-03-19"), ("GDPC1", "2025-06-20"), ("VIXCLS", "2025-09-02")):
         at = (pd.Timestamp(session) + timedelta(hours=22, minutes=30)).tz_localize("America/New_York")
-        known = raw[(raw["series_id"] == series) & (raw["known_at"] <= at)].sort_values(["event_date", "known_at", "row_id"])
+        known = raw[(raw["series_id"] == series) & (raw["known_at"] <= at)].sort_values(
+            ["event_date", "known_at", "row_id"]
+        )
         row = built.warehouse.rows(
-            "select value, value_known_at from marts.regime_inputs where series_id = %s and session = %s", (series, session)
+            "select value, value_known_at from marts.regime_inputs where series_id = %s and session = %s",
+            (series, session),
         )[0]
         assert row["value"] == known.iloc[-1]["value"]
         assert pd.Timestamp(row["value_known_at"]) == known.iloc[-1]["known_at"]
@@ -195,7 +220,9 @@ def test_regime_inputs_are_as_known_then(built: Built) -> None:
 
 def test_metrics_agree_with_the_python_figures(built: Built) -> None:
     returns = built.warehouse.frame("select * from marts.model_returns")
-    benchmark = built.warehouse.frame("select session, ret from marts.daily_returns where symbol = 'SPY'").set_index("session")["ret"]
+    benchmark = built.warehouse.frame("select session, ret from marts.daily_returns where symbol = 'SPY'").set_index(
+        "session"
+    )["ret"]
     metrics = built.warehouse.frame("select * from marts.metrics where basis = 'model'").set_index("portfolio_id")
     assert len(metrics) == 5
     for portfolio, rows in returns.groupby("portfolio_id"):
@@ -203,14 +230,21 @@ def test_metrics_agree_with_the_python_figures(built: Built) -> None:
         expected = performance_summary(series, benchmark.reindex(series.index))
         assert metrics.loc[portfolio, "n_obs"] == len(series)
         for key, value in expected.items():
-            assert metrics.loc[portfolio, key] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), (portfolio, key)
+            assert metrics.loc[portfolio, key] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), (
+                portfolio,
+                key,
+            )
 
 
 def test_realised_returns_are_adjusted_for_flows(built: Built) -> None:
     days = list(built.world.sessions)[-6:]
-    rows = built.warehouse.frame("select * from marts.portfolio_returns where portfolio_id = 'volatility_momentum' order by session")
+    rows = built.warehouse.frame(
+        "select * from marts.portfolio_returns where portfolio_id = 'volatility_momentum' order by session"
+    )
     rows = rows.set_index(rows["session"].dt.date)
-    closes = built.warehouse.frame("select session, symbol, close from marts.daily_returns where symbol in ('S001', 'SPY')")
+    closes = built.warehouse.frame(
+        "select session, symbol, close from marts.daily_returns where symbol in ('S001', 'SPY')"
+    )
     close = closes.pivot(index="session", columns="symbol", values="close")
     close.index = close.index.date
     worth = 10 * close["S001"] + close["SPY"]
@@ -225,10 +259,14 @@ def test_realised_returns_are_adjusted_for_flows(built: Built) -> None:
 
 
 def test_correlations_and_exposures(built: Built) -> None:
-    wide = built.warehouse.frame("select * from marts.model_returns").pivot(index="session", columns="portfolio_id", values="model_return")
+    wide = built.warehouse.frame("select * from marts.model_returns").pivot(
+        index="session", columns="portfolio_id", values="model_return"
+    )
     rows = built.warehouse.frame("select * from marts.correlations").set_index(["portfolio_a", "portfolio_b"])
     pair = wide[["congress_aggregate", "wiki_attention"]].dropna()
-    assert rows.loc[("congress_aggregate", "wiki_attention"), "correlation"] == pytest.approx(pair.corr().iloc[0, 1], rel=1e-9)
+    assert rows.loc[("congress_aggregate", "wiki_attention"), "correlation"] == pytest.approx(
+        pair.corr().iloc[0, 1], rel=1e-9
+    )
     assert rows.loc[("congress_aggregate", "wiki_attention"), "n_obs"] == len(pair)
     assert pd.isna(rows.loc[("flat", "wiki_attention"), "correlation"])
     exposure = built.warehouse.frame("select * from marts.exposures").set_index("symbol")

@@ -1,0 +1,87 @@
+"""The dbt runner: environment, folders, and the shape of the project."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pas_lib.dbt import PROJECT_DIR, Dbt, _environment
+
+MODELS = sorted((PROJECT_DIR / "models").rglob("*.sql"))
+
+
+def test_the_address_goes_through_the_environment(tmp_path: Path) -> None:
+    dbt = Dbt("postgresql://me:pw%20d@db.example:6543/pas", tmp_path)
+    env = dbt.environment(date(2026, 1, 30), "transform")
+    assert env["PAS_AS_OF"] == "2026-01-30"
+    assert (env["PAS_DBT_HOST"], env["PAS_DBT_PORT"], env["PAS_DBT_USER"], env["PAS_DBT_DBNAME"]) == (
+        "db.example",
+        "6543",
+        "me",
+        "pas",
+    )
+    # dbt keeps variables with this prefix out of its logs and artefacts
+    assert env["DBT_ENV_SECRET_PAS_PASSWORD"] == "pw d"
+    assert [name for name, value in env.items() if "pw d" in value] == ["DBT_ENV_SECRET_PAS_PASSWORD"]
+
+
+def test_a_unix_socket_is_a_host(tmp_path: Path) -> None:
+    env = Dbt("postgresql://postgres@/pas?host=/run/pg", tmp_path).environment(date(2026, 1, 30), "all")
+    assert env["PAS_DBT_HOST"] == "/run/pg"
+
+
+def test_each_target_and_part_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    pg, duck = Dbt("postgresql:///pas", tmp_path), Dbt("x.duckdb", tmp_path, target="duckdb")
+    folders = {str(d.target_path(part)) for d in (pg, duck) for part in ("transform", "evaluate", "docs")}
+    assert len(folders) == 6
+    assert duck.environment(date(2026, 1, 30), "transform")["PAS_DBT_PATH"] == "x.duckdb"
+
+
+def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setenv("PAS_AS_OF", "before")
+    monkeypatch.delenv("PAS_DBT_TARGET", raising=False)
+    with pytest.raises(RuntimeError), _environment({"PAS_AS_OF": "within", "PAS_DBT_TARGET": "pg"}):
+        assert os.environ["PAS_AS_OF"] == "within"
+        raise RuntimeError
+    assert os.environ["PAS_AS_OF"] == "before"
+    assert "PAS_DBT_TARGET" not in os.environ
+
+
+def test_no_packages_and_no_clock_in_the_models() -> None:
+    assert not (PROJECT_DIR / "packages.yml").exists()
+    for path in [*MODELS, *(PROJECT_DIR / "macros").rglob("*.sql")]:
+        text = path.read_text(encoding="utf-8").lower()
+        assert not re.search(r"current_date|current_timestamp|\bnow\(\)|random\(", text), path.name
+
+
+def test_layers_read_only_what_they_may() -> None:
+    """Only staging reads sources; staging reads no models; nothing but marts and the evaluation reads a mart."""
+    for path in MODELS:
+        text = path.read_text(encoding="utf-8")
+        layer = path.relative_to(PROJECT_DIR / "models").parts[0]
+        if layer == "staging":
+            assert "ref(" not in text, path.name
+        else:
+            assert "source(" not in text, path.name
+        assert path.stem.startswith({"staging": "stg_", "intermediate": "int_"}.get(layer, "")), path.name
+
+
+def test_every_mart_has_a_contract_a_grain_and_described_columns() -> None:
+    described: dict[str, dict] = {}
+    for path in (PROJECT_DIR / "models").rglob("*.yml"):
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
+            described[model["name"]] = model
+    for path in MODELS:
+        assert path.stem in described, f"{path.stem} is not described"
+        assert described[path.stem]["description"], path.stem
+        if path.relative_to(PROJECT_DIR / "models").parts[0] == "marts":
+            model = described[path.stem]
+            assert "Grain:" in model["description"], path.stem
+            assert all(column["description"] and column["data_type"] for column in model["columns"]), path.stem
+            assert any("unique_combination" in test for test in model["data_tests"]), path.stem
