@@ -19,13 +19,20 @@ def run(
 ) -> None:
     """Run the whole job for the next session: collect, transform, decide, execute, evaluate."""
     if direct:
+        from rich.console import Console
+
         from pas_lib.settings import load_settings
         from pas_lib.stack.direct import run_direct
+        from pas_lib.stack.progress import Progress
 
-        results = run_direct(load_settings(), sessions=sessions)
+        # With --json standard output belongs to the answer.
+        shown = Progress(Console(stderr=True, highlight=False, soft_wrap=True)) if as_json else Progress()
+        results = run_direct(load_settings(), sessions=sessions, progress=shown)
         if as_json:
             print_json(results)
         return
+    if as_json:
+        raise PasError("the whole stack answers in text", hint="--json goes with --direct")
     from pas_lib.stack.__main__ import main as stack
 
     status = stack(["run", *(["--once"] if once else []), "--sessions", str(sessions)])
