@@ -15,6 +15,7 @@ How the rooms before this one call it (both functions are safe to call again wit
     draft = create_plan(decision, settings, clock, warehouse, dry_run=True)   # the same, nothing stored
 
     report = execute(D, settings, clock, warehouse)   # in the next session, at the open or after it
+    snapshot_account(E, settings, clock, warehouse)   # in the evening of any session: the account's figures, late rows
 
 `create_plan` asks the broker for its account and its assets, applies what the account's activity feed shows, sizes on
 managed equity (all books but EXTERNAL, at the decision closes, less ``PAS_CASH_BUFFER``) and stores plan and intents
@@ -39,7 +40,7 @@ from __future__ import annotations
 
 from pas_lib.execution.approvals import approve, needs_approval
 from pas_lib.execution.broker import AlpacaGateway
-from pas_lib.execution.execute import adopt, cancel_open, execute, reconcile
+from pas_lib.execution.execute import adopt, cancel_open, execute, reconcile, snapshot_account
 from pas_lib.execution.intents import create_plan, current_shares, current_weights, managed_equity
 from pas_lib.execution.plan import plan
 from pas_lib.execution.portfolio import EquityPortfolio
@@ -81,4 +82,5 @@ __all__ = [
     "plan",
     "reconcile",
     "set_state",
+    "snapshot_account",
 ]

@@ -106,6 +106,7 @@ class GatewayOptions:
     timeout: float = 20.0
     lookups: int = 4
     sends: int = 3
+    rate_waits: int = 8
     reads: int = 4
     pause: float = 0.5
     poll_pause: float = 1.0
@@ -399,9 +400,11 @@ class AlpacaGateway:
             "qty": text_of(order.qty), "client_order_id": order.client_order_id,
         }  # fmt: skip
         refused: OrderRejected | None = None
-        for n in range(self.options.sends):
-            if n:
-                self.sleep(self.options.pause * 2**n)
+        sends, waits = 0, 0
+        while sends < self.options.sends and waits <= self.options.rate_waits:
+            if sends:
+                self.sleep(self.options.pause * 2**sends)
+            sends += 1
             try:
                 answer = self._trading.post("/orders", body)
                 posted()
@@ -411,7 +414,11 @@ class AlpacaGateway:
             except self._api_error as error:
                 posted()
                 status, message = _error(error)
-                if 400 <= status < 500 and status != 429:
+                if status == 429:
+                    # Turned away at the door: not one of the tries, but no proof either.
+                    sends, waits = sends - 1, waits + 1
+                    self.sleep(_retry_after(error, self.options.pause * 2**waits))
+                elif 400 <= status < 500:
                     refused = OrderRejected(refusal_code(message), message)
             except (requests.RequestException, ValueError, KeyError, TypeError, InvalidOperation):
                 posted()
@@ -421,9 +428,7 @@ class AlpacaGateway:
                 return found
             if refused is not None:
                 raise refused
-        raise OutcomeUnknown(
-            f"order {order.client_order_id} was sent {self.options.sends} times without any certain answer"
-        )
+        raise OutcomeUnknown(f"order {order.client_order_id} was sent {sends + waits} times without a certain answer")
 
     def look_up(self, order: StoredOrder) -> BrokerOrder | None:
         """Return the broker's order under a stored order's id, checked; None when there is none.
@@ -507,13 +512,18 @@ def check_key(broker: str, key: str) -> None:
 
 
 def check_origin(settings: Settings, origin: str) -> None:
-    """Check that money is not traded on invented data.
+    """Check that the data and the market come from the same world.
 
     Raises
     ------
     GuardError
-        If a sandbox warehouse meets a real broker.
+        If a sandbox warehouse meets a real broker, or a real warehouse the sandbox's invented market.
     """
+    if settings.broker == "sandbox" and origin == "real":
+        raise GuardError(
+            "PAS_BROKER=sandbox trades the sandbox's invented market, this warehouse holds real data",
+            hint="set PAS_BROKER=paper with the key of a paper account",
+        )
     if settings.broker != "sandbox" and origin == "sandbox":
         raise GuardError(f"a sandbox warehouse cannot trade with PAS_BROKER={settings.broker}: origins never mix")
 
@@ -601,6 +611,15 @@ def _error(error: Exception) -> tuple[int, str]:
     except ValueError:
         message = "no readable body"
     return status, message[:200]
+
+
+def _retry_after(error: Exception, default: float) -> float:
+    """Return how many seconds the broker asks to wait, at most half a minute."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return min(30.0, max(default, float(headers.get("Retry-After", default))))
+    except ValueError:
+        return min(30.0, default)
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock, session_close, session_open
+from pas_lib.clock import Clock, decision_time, session_close, session_open
 from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
 from pas_lib.execution.approvals import check_live
@@ -170,7 +170,7 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
     sync.pull_activities(gateway, key, warehouse, clock)
     run.steps.reach("fills_applied")
     result = sync.reconcile(gateway, key, warehouse, clock)
-    _snapshot(run)
+    _snapshot(gateway, warehouse, clock, run.plan.execution_session, run.opens)
     run.steps.reach("reconciled")
     return _report(run, result)
 
@@ -503,29 +503,58 @@ def _wait(run: _Run, side: Side) -> None:
             ]
         if not waiting:
             return
+        try:
+            # One question for all that are still open; only what left the list is asked for by itself.
+            still_open = {o.client_order_id: o for o in run.gateway.open_orders()}
+        except BrokerError:
+            continue
         for order in waiting:
             try:
-                found = run.gateway.find(order.client_order_id)
+                found = still_open.get(order.client_order_id) or run.gateway.find(order.client_order_id)
             except BrokerError:
                 continue
             if found is not None:
                 sync.record(run.warehouse, run.clock, order, found)
 
 
-def _snapshot(run: _Run) -> None:
-    """Store the account's figures of the day."""
-    account = run.gateway.account()
-    positions, _ = run.gateway.positions()
-    prices = run.opens
-    with run.warehouse.connect() as conn:
-        balances = store.balances(conn, account.key)
+def _snapshot(
+    gateway: AlpacaGateway, warehouse: Warehouse, clock: Clock, session: date, prices: Mapping[str, Decimal]
+) -> None:
+    """Store the account's figures of a session; EXTERNAL counts at ``prices``, without one at cost."""
+    account = gateway.account()
+    with warehouse.connect() as conn:
         external = ZERO
-        for (book, asset), (amount, cost) in balances.items():
-            if book == EXTERNAL_BOOK and asset in positions:
+        for (book, asset), (amount, cost) in store.balances(conn, account.key).items():
+            if book == EXTERNAL_BOOK:
                 external += amount * prices[asset] if asset in prices else cost
-        store.upsert_account_metrics(
-            conn, account, run.plan.execution_session, run.clock.now(), account.equity - external, external
-        )
+        external = external.quantize(NANO)
+        store.upsert_account_metrics(conn, account, session, clock.now(), account.equity - external, external)
+
+
+def snapshot_account(
+    session: date, settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None
+) -> Reconciliation:
+    """Bring the books up to date after a session and store the account's figures at its close.
+
+    For the evening: what expired at the close becomes final, dividends and fees of the day are booked.
+
+    Raises
+    ------
+    GuardError
+        If the broker's account is not the ledger's.
+    BrokerError
+        If the broker does not answer.
+    """
+    broker = gateway or AlpacaGateway.from_settings(settings)
+    with store.only_one(warehouse) as held:
+        account = connect(settings, clock, held, broker)
+        sync.refresh_orders(broker, account.key, held, clock, never_sent_is_over=True)
+        result = sync.reconcile(broker, account.key, held, clock)
+        with held.connect() as conn:
+            symbols = sorted({symbol for book, symbol in store.holdings(conn, account.key) if book == EXTERNAL_BOOK})
+            prices = store.closes(conn, symbols, session, decision_time(session)) if symbols else {}
+        _snapshot(broker, held, clock, session, prices)
+    return result
 
 
 def cancel_open(settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None) -> int:
@@ -595,4 +624,4 @@ def reconcile(
         return sync.reconcile(broker, account.key, held, clock)
 
 
-__all__ = ["adopt", "cancel_open", "execute", "reconcile"]
+__all__ = ["adopt", "cancel_open", "execute", "reconcile", "snapshot_account"]

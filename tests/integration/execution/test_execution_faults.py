@@ -249,3 +249,32 @@ def test_adopting_books_what_is_unexplained(stage: Any) -> None:
         set_state(stage.warehouse, stage.clock, "ACTIVE", who="ann", reason=" ")
     set_state(stage.warehouse, stage.clock, "ACTIVE", who="ann", reason="booked as mine")
     assert stage.execute().state == "ACTIVE"
+
+
+def test_a_storm_of_429_is_waited_out_as_the_broker_asks(stage: Any) -> None:
+    stage.decide(BASKET)
+    stage.at_open()
+    stage.fault("rate_limit", times=6)
+    report = stage.execute()
+    assert report.is_complete
+    assert len(stage.broker_orders()) == 3
+    assert stage.naps.count(1.0) >= 6  # Retry-After: 1
+
+
+def test_the_evening_settles_what_the_close_has_ended(stage: Any) -> None:
+    from pas_lib.execution import snapshot_account
+
+    stage.decide(BASKET)
+    stage.at_open()
+    stage.fault("no_fill", symbol="AAA")
+    stage.execute()
+    stage.world.closes[("CCC", E)] = 22.0
+    stage.at_evening(E)
+    result = snapshot_account(E, stage.settings, stage.clock, stage.warehouse, gateway=stage.gateway())
+    assert result.is_clean
+    states = stage.rows("select symbol, state from ops.orders order by symbol")
+    assert [(r["symbol"], r["state"]) for r in states] == [("AAA", "expired"), ("BBB", "filled"), ("CCC", "filled")]
+    figures = stage.rows("select equity, cash, managed_equity from ops.account_metrics where session = %s", (E,))
+    assert figures == [
+        {"equity": Decimal(101_960), "cash": Decimal(70_600), "managed_equity": Decimal(101_960)},
+    ]

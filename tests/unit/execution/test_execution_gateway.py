@@ -94,6 +94,8 @@ def test_keys_of_the_other_kind_are_refused_without_being_shown() -> None:
 def test_sandbox_data_never_meets_a_real_broker(tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="origins never mix"):
         check_origin(paper(tmp_path), "sandbox")
+    with pytest.raises(GuardError, match="invented market"):
+        check_origin(configured(tmp_path), "real")
     check_origin(paper(tmp_path), "real")
     check_origin(configured(tmp_path), "sandbox")
 
