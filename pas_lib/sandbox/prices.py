@@ -74,12 +74,12 @@ def build_market(seed: int, roster: Roster, grid: SessionGrid, market_vol: Array
     sector_of = np.array([sectors.index(x.sector) for x in stocks])
     tier = np.array([x.tier for x in stocks])
     beta = np.clip(rng.normal(1.0, 0.22, n), 0.4, 1.7)
-    own_vol = np.where(tier == "L", 0.23, np.where(tier == "M", 0.29, 0.40)) * np.exp(rng.normal(0, 0.2, n))
+    own_vol = np.where(tier == "L", 0.33, np.where(tier == "M", 0.38, 0.46)) * np.exp(rng.normal(0, 0.2, n))
     news = rng.standard_normal(count)
     for start in range(0, count, 126):  # half-years without luck of their own: no draw makes a crash or a bubble
         news[start : start + 126] -= 0.75 * news[start : start + 126].mean()
     market = 0.125 / YEAR + news * market_vol / np.sqrt(YEAR)
-    sector_vol = np.where(np.array(sectors) == "Energy", 0.16, 0.085)[:, None]
+    sector_vol = np.where(np.array(sectors) == "Energy", 0.20, 0.13)[:, None]
     sector = (
         rng.standard_normal((len(sectors), count)) * sector_vol / np.sqrt(YEAR) + _drift(rng, len(sectors), count) * 0.5
     )

@@ -76,6 +76,10 @@ class EmbeddedPostgres:
             pass
         return pid
 
+    def is_running(self) -> bool:
+        """Whether the server runs."""
+        return self.pid is not None
+
     def start(self) -> str:
         """Create the cluster if it is new, start the server, and return its address.
 
@@ -149,10 +153,10 @@ class EmbeddedPostgres:
                     self._system_user(),
                 )
             except subprocess.SubprocessError:
-                # It may have ended all the same, or in the meantime.
-                if self.pid is None:
-                    return
                 continue
+            break
+        # It may have ended although pg_ctl complained, or in the meantime.
+        if not self.is_running():
             return
         raise WarehouseError(f"the embedded PostgreSQL in {self.data_dir} does not stop")
 
