@@ -16,9 +16,11 @@ from typing import IO, Any
 
 import psutil
 
+from pas_lib.stack import signals
 from pas_lib.stack.errors import StackError
 
-_SHOWN_LINES = 3
+#: Seconds until a process that was killed is gone.
+_DYING = 10.0
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Processes:
     ) -> Child:
         """Start a program in a session of its own, its output going to ``logs/<name>.log``."""
         log = self.log_dir / f"{name}.log"
-        with log.open("ab") as output:
+        with signals.held_back(), log.open("ab") as output:
             popen = subprocess.Popen(
                 list(command),
                 env=dict(env),
@@ -131,9 +133,9 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child = Child(name, popen, log)
-        self.children.append(child)
-        self._remember()
+            child = Child(name, popen, log)
+            self.children.append(child)
+            self._remember()
         return child
 
     def put_logs_aside(self) -> None:
@@ -230,9 +232,11 @@ def end_sessions(sessions: Sequence[int], *, patience: float) -> None:
     deadline = time.monotonic() + patience
     while (left := _members(sessions)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    # Twice: a process may have been forked between listing and killing.
-    for _ in range(2):
+    # Again and again: a process may have been forked between listing and killing, and dying takes a moment.
+    deadline = time.monotonic() + _DYING
+    while left and time.monotonic() < deadline:
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        time.sleep(0.02)
         left = _members(sessions)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +18,7 @@ import requests
 
 from pas_lib.clock import clock_for
 from pas_lib.settings import PROJECT_ROOT, Settings
-from pas_lib.stack import secrets_file
+from pas_lib.stack import secrets_file, signals
 from pas_lib.stack.airflow_env import ADMIN, airflow_environment, program_environment
 from pas_lib.stack.airflow_rest import AirflowRest
 from pas_lib.stack.errors import StackError
@@ -90,7 +89,8 @@ class Stack:
     @property
     def api_address(self) -> str:
         """Where the API listens."""
-        return f"http://{self.settings.api_host}:{self.settings.api_port}"
+        host = self.settings.api_host
+        return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{self.settings.api_port}"  # noqa: S104
 
     @property
     def password(self) -> str:
@@ -147,7 +147,9 @@ class Stack:
             self.progress.say(
                 "starting PostgreSQL" + (", sandbox" if self.needs_sandbox else "") + self._rest_of_names()
             )
-            self.postgres.start()
+            # Cut off between its start and its record, the server could not be found again.
+            with signals.held_back():
+                self.postgres.start()
         self._create_databases()
         if host is not None and host.popen.stdin is not None:
             host.popen.stdin.write(b"the database is there\n")
@@ -164,7 +166,7 @@ class Stack:
 
     def _down(self) -> None:
         """End everything, deaf to further Ctrl-C: what is half ended would be left behind."""
-        with _deaf():
+        with signals.ignored():
             self.processes.stop()
             if self._needs_postgres:
                 self.postgres.stop()
@@ -281,19 +283,3 @@ class Stack:
         return set(STEPS) <= set(self.airflow.dags())
 
     _logged_in = False
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Ignore the signals that ask for an end while the end is being made."""
-    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    try:
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in asked}
-    except ValueError:  # not the main thread: signals do not reach it
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
