@@ -1,8 +1,8 @@
 """Running dbt: one place that knows its command line, its environment and its folders.
 
-dbt itself is imported when a command runs. The session, the target and the address go through the environment (a changed
-``--vars`` would parse the whole project again); each target and each kind of build has a target folder of its own, so that
-a retry never replays another build's failures.
+dbt itself is imported when a command runs. The session, the target and the address go through the environment (a
+changed ``--vars`` would parse the whole project again); each target and each kind of build has a target folder of its
+own, so that a retry never replays another build's failures.
 """
 
 from __future__ import annotations

@@ -3,3 +3,8 @@
 {% macro as_of() -%}
     cast('{{ env_var("PAS_AS_OF", "1900-01-01") }}' as date)
 {%- endmacro %}
+
+{#- Symbol of the benchmark: PAS_BENCHMARK. -#}
+{% macro benchmark() -%}
+    {{ env_var("PAS_BENCHMARK", "SPY") }}
+{%- endmacro %}

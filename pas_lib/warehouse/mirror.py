@@ -1,8 +1,8 @@
 """The DuckDB mirror: raw, marts and ops in one file, for offline analytics and for reads while PostgreSQL is away.
 
-A refresh reads one snapshot of PostgreSQL. It starts from a copy of the published file, brings over what changed, compares
-row counts and checksums of every table, and publishes the new file by an atomic rename. Readers of the old file keep it
-until they close it. Nothing is published when a comparison fails.
+A refresh reads one snapshot of PostgreSQL. It starts from a copy of the published file, brings over what changed,
+compares row counts and checksums, and publishes the new file by an atomic rename. Readers of the old file keep it until
+they close it. Nothing is published when a comparison fails.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Column:
         return f'"{self.name}"' if self.type in _PLAIN else f'"{self.name}"::text as "{self.name}"'
 
     def sums(self, engine: str) -> list[str]:
-        """Aggregates that are equal on both engines exactly when the values are, but for wilful forgery."""
+        """Return aggregates that are equal on both engines exactly when the values are, but for wilful forgery."""
         name = f'"{self.name}"'
         out = [f"count({name})"]
         kind = self.duckdb_type

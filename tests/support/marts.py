@@ -59,7 +59,8 @@ def differences(left: pd.DataFrame, right: pd.DataFrame, rel: float = 1e-9) -> l
     if not left.index.equals(right.index):
         only_left, only_right = left.index.difference(right.index), right.index.difference(left.index)
         return [
-            f"{len(only_left)} keys only left {list(only_left[:3])}, {len(only_right)} only right {list(only_right[:3])}"
+            f"{len(only_left)} keys only left {list(only_left[:3])},"
+            f" {len(only_right)} only right {list(only_right[:3])}"
         ]
     out: list[str] = []
     for column in left.columns:

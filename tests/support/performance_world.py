@@ -41,7 +41,8 @@ def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
 def _decision(conn, session: date) -> None:
     at = clock.decision_time(session)
     conn.execute(
-        "insert into ops.portfolios values ('volatility_momentum', 'V', 'volatility_momentum', 'strategy', 'weekly', 'active', %s)",
+        "insert into ops.portfolios values"
+        " ('volatility_momentum', 'V', 'volatility_momentum', 'strategy', 'weekly', 'active', %s)",
         (at,),
     )
     conn.execute(
@@ -56,7 +57,7 @@ def _decision(conn, session: date) -> None:
 
 
 def _ledger(conn, days: list[date]) -> None:
-    """1,000 USD come in, 500 go to a portfolio, which buys 10 S001 at 30 and 1 SPY at 50; two sessions later 100 more."""
+    """1,000 USD come in, 500 go to a portfolio, which buys 10 S001 at 30 and 1 SPY at 50; later 100 more."""
     conn.execute(
         "insert into ops.ledger_bindings (broker, account_number, warehouse_id, bound_at, bound_by, reason, is_active)"
         " values ('sandbox', 'A1', 'w', %s, 'test', 'test', true)",
@@ -90,7 +91,7 @@ def _ledger(conn, days: list[date]) -> None:
     for i, (day, kind, entries) in enumerate(lines):
         for j, (book, asset, amount) in enumerate(entries):
             conn.execute(
-                "insert into ops.ledger_entries (broker, account_number, txn_id, line, kind, book, asset, amount, session,"
-                " occurred_at, recorded_at) values ('sandbox', 'A1', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                "insert into ops.ledger_entries (broker, account_number, txn_id, line, kind, book, asset, amount,"
+                " session, occurred_at, recorded_at) values ('sandbox', 'A1', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (f"t{i}", j, kind, book, asset, amount, day, clock.session_open(day), NOW),
             )

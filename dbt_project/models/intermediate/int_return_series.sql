@@ -22,7 +22,7 @@ benchmark as (
         session,
         ret
     from {{ ref('daily_returns') }}
-    where symbol = '{{ var("benchmark") }}'
+    where symbol = '{{ benchmark() }}'
 )
 
 select

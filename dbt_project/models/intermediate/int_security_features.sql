@@ -21,7 +21,7 @@ market as (
         session,
         ret
     from {{ ref('daily_returns') }}
-    where symbol = '{{ var("benchmark") }}'
+    where symbol = '{{ benchmark() }}'
 ),
 
 bars as (

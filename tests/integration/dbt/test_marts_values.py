@@ -187,7 +187,8 @@ def test_sector_returns_reach_back_26_weeks(built: Built) -> None:
     )
     assert len(signal) == 11
     level = built.warehouse.frame(
-        "select session, adj_close from marts.daily_returns where symbol = 'XLK' and session in ('2025-05-30', '2025-11-28') order by session"
+        "select session, adj_close from marts.daily_returns where symbol = 'XLK'"
+        " and session in ('2025-05-30', '2025-11-28') order by session"
     )["adj_close"]
     got = signal.set_index("symbol").loc["XLK", "score"]
     assert got == pytest.approx(level.iloc[1] / level.iloc[0] - 1, rel=1e-9)

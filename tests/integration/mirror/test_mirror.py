@@ -126,19 +126,14 @@ def test_columns_and_tables_may_change(filled: Warehouse, tmp_path: Path) -> Non
 
 def test_a_row_that_was_numbered_early_and_committed_late_is_not_lost(filled: Warehouse, tmp_path: Path) -> None:
     path = tmp_path / "m.duckdb"
-    copy = "(row_id, source, event_date, known_at, ingested_at, source_url, run_id, content_hash, is_deleted, series_id, value)"
-    values = "'s', '2025-01-01', now(), now(), 'u', 'r', 'h', false, 'X'"
+    insert = (
+        "insert into raw.macro_series (row_id, source, event_date, known_at, ingested_at, source_url, run_id,"
+        " content_hash, is_deleted, series_id, value, realtime_start) overriding system value values"
+        " (%s, 's', '2025-01-01', now(), now(), 'u', 'r', 'h', false, 'X', %s, %s)"
+    )
     with filled.connect() as slow:
-        slow.execute(
-            f"insert into raw.macro_series {copy} overriding system value values (900001, {values}, 1.0)".replace(
-                "series_id, value)", "series_id, value, realtime_start)"
-            ).replace("1.0)", "1.0, '2025-01-01')")
-        )
-        filled.execute(
-            f"insert into raw.macro_series {copy} overriding system value values (900002, {values}, 2.0)".replace(
-                "series_id, value)", "series_id, value, realtime_start)"
-            ).replace("2.0)", "2.0, '2025-01-02')")
-        )
+        slow.execute(insert, (900_001, 1.0, date(2025, 1, 1)))
+        filled.execute(insert, (900_002, 2.0, date(2025, 1, 2)))
         publish(path, filled, NOW)
         assert query(path, "select count(*) from raw.macro_series where series_id = 'X'") == [(1,)]
     publish(path, filled, NOW)
