@@ -164,6 +164,7 @@ class AlpacaGateway:
         self.options = options or GatewayOptions()
         self.sleep = sleep
         self._trading = TradingClient(key, secret, paper=broker != "live", raw_data=True, url_override=trading_url)
+        self._feed = ""
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
         for client in (self._trading, self._data):
             # The constructors refuse zero retries; a retried POST is a second order.
@@ -333,9 +334,16 @@ class AlpacaGateway:
                 params = {
                     "symbols": ",".join(part), "timeframe": "1Day", "start": session.isoformat(),
                     "end": _iso(ny_midnight(session).replace(hour=23)), "limit": 10_000, "adjustment": "raw",
-                    **({"page_token": token} if token else {}),
+                    **({"page_token": token} if token else {}), **({"feed": self._feed} if self._feed else {}),
                 }  # fmt: skip
-                body = self._read("prices", partial(self._data.get, "/stocks/bars", params))
+                try:
+                    body = self._read("prices", partial(self._data.get, "/stocks/bars", params))
+                except BrokerError as error:
+                    # A plan without the consolidated feed may not ask it for the last quarter of an hour.
+                    if self._feed or "recent SIP data" not in str(error):
+                        raise
+                    self._feed = "iex"
+                    continue
                 for symbol, bars in (body.get("bars") or {}).items():
                     for bar in bars:
                         if _moment(str(bar["t"])).astimezone(NY).date() == session and _decimal(bar["o"]) > 0:

@@ -3,6 +3,28 @@
 Order of things: bring the books up to date · cancel what is stale · funding and crossings · sells · wait · buys from
 the cash that is there · wait · fills from the activity feed · reconciliation. Every order is stored before it is sent
 and its id looked up before it is sent again, so a process that dies anywhere can simply be started again.
+
+What becomes of an order when something is in the way:
+
+================================ =====================================================================================
+market not open yet              nothing happens (`GuardError`)
+session over, early close too    nothing is sent; what was open has expired
+halted, no price today           denied, NO_PRICE_TODAY
+price far from the last close    denied, PRICE_MOVED
+symbol not traded by the broker  denied, NOT_TRADABLE
+whole shares only                rounded down; a fraction left over is refused at planning, NOT_FRACTIONABLE
+above the limit per order        cut to it, MAX_ORDER_NOTIONAL
+above the session's turnover     denied, MAX_SESSION_TURNOVER; sells come first
+sells did not fill               buys are scaled to the cash that is there, INSUFFICIENT_CASH
+refused by the broker            rejected with a reason code; the rest goes on
+partly filled                    what was filled is booked; the rest stays open until the close and expires
+429                              waited for as the broker asks
+time-out, 5xx, unreadable        looked up by id; if that fails too: unknown, settled by the next call
+another order under our id       HALTED
+books differ from the broker     REDUCING: no buys until a person has looked
+================================ =====================================================================================
+
+Denied, rejected and canceled orders are tried again only when a person asks (``retry``).
 """
 
 from __future__ import annotations
