@@ -44,9 +44,10 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass
 class Job:
-    """``python -m pas_lib.stack run`` in a home of its own, on the small world."""
+    """``python -m pas_lib.stack run`` in a home of its own, on the small world unless told otherwise."""
 
     home: Path
+    size: str = "small"
     ports: list[int] = field(default_factory=lambda: free_ports(3))
     process: subprocess.Popen[str] | None = None
     output: list[str] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Job:
                 "PAS_SANDBOX_URL": self.sandbox_url,
                 "PAS_API_PORT": str(self.ports[1]),
                 "PAS_AIRFLOW_PORT": str(self.ports[2]),
-                "PAS_TEST_SANDBOX_SIZE": "small",
+                "PAS_TEST_SANDBOX_SIZE": self.size,
             }
         )
 
@@ -120,6 +121,23 @@ class Job:
     @property
     def text(self) -> str:
         return "\n".join(self.output)
+
+    def memory(self) -> int:
+        """Return the bytes all its processes take now, PostgreSQL's too; shared pages counted once."""
+        leaders = set(self.recorded().values()) | {self.process.pid if self.process else 0}
+        postmaster = EmbeddedPostgres(self.home / "postgres").pid
+        total = 0
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) in leaders or postmaster in (process.pid, process.ppid()):
+                    total += process.memory_full_info().pss
+            except (psutil.Error, OSError):
+                continue
+        return total
+
+    def timings(self) -> dict[str, Any]:
+        """Return what the steps of its last run took, in seconds."""
+        return dict(json.loads((self.home / "run/timings.json").read_text(encoding="utf-8")))
 
     # -- what is left
 
@@ -190,13 +208,13 @@ class Job:
 
 
 @contextmanager
-def job_of_its_own() -> Iterator[Job]:
+def job_of_its_own(size: str = "small") -> Iterator[Job]:
     """A job in a temporary folder, ended afterwards.
 
     The folder is not pytest's: another test session may close that one to the user PostgreSQL runs as.
     """
     with tempfile.TemporaryDirectory(prefix="pas-job-", ignore_cleanup_errors=True) as folder:
-        job = Job(Path(folder) / "home")
+        job = Job(Path(folder) / "home", size)
         try:
             yield job
         finally:
