@@ -121,6 +121,9 @@ class Dataset:
         Above this share of invalid rows the load is refused.
     max_missing_share : float
         Above this share of items (symbols, articles) the site does not know, the load is refused.
+    max_failed_share : float
+        Up to this share of items may get no answer (time-outs, 5xx) and is left for the next collection, with a note.
+        An answer that cannot be read is never tolerated.
     max_vanished_share : float
         Above this share of known rows gone from a payload (and more than 50), the load is refused.
     may_be_empty : bool
@@ -159,6 +162,7 @@ class Dataset:
     critical: bool = False
     max_quarantine_share: float = 0.02
     max_missing_share: float = 0.25
+    max_failed_share: float = 0.0
     max_vanished_share: float = 0.2
     may_be_empty: bool = False
     history_start: date | None = None

@@ -66,6 +66,7 @@ DATASET = Dataset(
     critical=True,
     history_start=date(2023, 1, 1),
     overlap=timedelta(days=7),
+    max_failed_share=0.01,
     followers=("corporate_actions",),
     scope_columns=("symbol",),
     rules=RULES,

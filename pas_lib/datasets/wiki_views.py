@@ -31,6 +31,7 @@ DATASET = Dataset(
     sources=("wikimedia",),
     history_start=date(2024, 6, 1),
     overlap=timedelta(days=3),
+    max_failed_share=0.01,
     scope_columns=("article",),
     rules=(Rule("views are negative", lambda table: pc.less(table.column("views"), 0)),),
 )

@@ -165,26 +165,38 @@ def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Ma
         raise SourceError(f"{data.name} has no source with PAS_SOURCES={ask.settings.sources}", hint=hint)
     folder = landing.new_folder(data.name, session, ask.now)
     files: list[LandedFile] = []
+    failed: list[str] = []
+    tolerate = int(data.max_failed_share * len(ask.items))
     for site in sources:
-        for pages in _fetch(site, ask):
+        for pages in _fetch(site, ask, tolerate, failed):
             files.extend(landing.write(folder, len(files) + number, page) for number, page in enumerate(pages))
     if not files:
         raise SourceError(f"{data.name}: nothing was asked for")
+    notes = (
+        (f"{len(failed)} of {len(ask.items)} items got no answer, left for next time: {failed[0]}",) if failed else ()
+    )
     manifest = Manifest(
-        folder.rpartition("/")[2], data.name, session, ask.now, ask.end or ask.now.astimezone(NY).date(), tuple(files)
+        folder.rpartition("/")[2],
+        data.name,
+        session,
+        ask.now,
+        ask.end or ask.now.astimezone(NY).date(),
+        tuple(files),
+        notes,
     )
     landing.enqueue(manifest)
     return manifest
 
 
-def _fetch(site: Source, ask: Ask) -> Iterable[list[Payload]]:
+def _fetch(site: Source, ask: Ask, tolerate: int, failed: list[str]) -> Iterable[list[Payload]]:
     read = getattr(site, "read", None)
     if read is not None:
         for request in site.requests(ask):
             yield [read(request, ask)]
         return
-    with Client(site, ask.settings, ask.now) as client:
+    with Client(site, ask.settings, ask.now, tolerate=tolerate) as client:
         yield from client.fetch_all(site.requests(ask))
+        failed.extend(client.failed)
 
 
 def load_landed(

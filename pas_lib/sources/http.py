@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _SECRET = re.compile(
     r"^(api[-_]?key|key|token|apikey|access[-_]?token|crumb|secret|password|auth|signature|sig)$", re.I
 )
+#: Seconds a ``Retry-After`` is waited for; longer ones end the collection.
+_PATIENCE = 120.0
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -116,13 +118,20 @@ class Client:
         Stamped on every payload as its fetch time.
     attempts : int
         Tries per request.
+    tolerate : int
+        So many requests of :meth:`fetch_all` may get no answer; they are told in ``failed``. An answer that cannot be
+        read is never tolerated.
     """
 
-    def __init__(self, source: Source, settings: Settings, now: datetime, *, attempts: int = 4) -> None:
+    def __init__(
+        self, source: Source, settings: Settings, now: datetime, *, attempts: int = 4, tolerate: int = 0
+    ) -> None:
         self.source = source
         self.settings = settings
         self.now = now
         self.attempts = attempts
+        self.tolerate = tolerate
+        self.failed: list[str] = []
         self.manner = politeness(source.site, settings)
         self.sandbox = settings.sources == "sandbox"
         self._local = threading.local()
@@ -178,13 +187,13 @@ class Client:
         """
         if self.manner.workers == 1:
             for request in asked:
-                yield self.fetch(request)
+                yield self._fetch_or_note(request)
             return
         with ThreadPoolExecutor(self.manner.workers, thread_name_prefix="fetch") as pool:
             waiting: deque[Future[list[Payload]]] = deque()
             try:
                 for request in asked:
-                    waiting.append(pool.submit(self.fetch, request))
+                    waiting.append(pool.submit(self._fetch_or_note, request))
                     if len(waiting) >= 4 * self.manner.workers:
                         yield waiting.popleft().result()
                 while waiting:
@@ -192,6 +201,17 @@ class Client:
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def _fetch_or_note(self, request: Request) -> list[Payload]:
+        try:
+            return self.fetch(request)
+        except PayloadError:
+            raise
+        except SourceError as error:
+            self.failed.append(str(error))
+            if len(self.failed) > self.tolerate:
+                raise
+            return []
 
     def _retrying(self, request: Request) -> Payload:
         retrying = Retrying(
@@ -222,7 +242,7 @@ class Client:
         asked = failure.wait if isinstance(failure, _Again) else None
         base = 0.05 if self.sandbox else 1.5
         backoff = base * 2.0 ** (state.attempt_number - 1)
-        return min(120.0, max(asked or 0.0, backoff))
+        return max(asked or 0.0, min(backoff, _PATIENCE))
 
     def _once(self, request: Request) -> Payload:
         if self._limiter is not None:
@@ -252,7 +272,10 @@ class Client:
             body=answer.content,
         )
         if answer.status_code in _RETRYABLE:
-            raise _Again(_status_error(payload, request), _retry_after(answer, self.now))
+            wait = _retry_after(answer, self.now)
+            if wait is not None and wait > _PATIENCE:
+                raise SourceError(f"{_status_error(payload, request)}", hint=f"the site asks to wait {wait:.0f} s")
+            raise _Again(_status_error(payload, request), wait)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if answer.status_code == 401 and scheme == "Bearer":
             # Some accounts of sites that document "Bearer" are only known under "Token".

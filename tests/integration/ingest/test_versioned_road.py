@@ -159,6 +159,26 @@ def test_an_unknown_symbol_is_a_note_and_many_are_a_failure(road: Road):
         road.collect("prices")
 
 
+def test_a_few_items_without_an_answer_are_left_for_next_time(road: Road):
+    road.world.companies = [(f"Q{i:03d}", f"Quartz {i}", "2020-01-02", f"{i + 1:010d}") for i in range(100)]
+    road.collect("universe")
+    broken = {"Q007"}
+
+    def site(request):
+        return Answer("down", 503, "text/plain") if request.path.rpartition("/")[2] in broken else None
+
+    road.world.instead = site
+    result = road.collect("prices")
+    assert result.new == 3 * (100 + ETFS + 2 - 1)
+    assert len(result.notes) == 1
+    assert result.notes[0].startswith("1 of 120 items got no answer, left for next time: yahoo_chart: HTTP 503 from")
+    broken.add("Q008")
+    with pytest.raises(SourceError, match="HTTP 503"):
+        road.collect("prices")
+    broken.clear()
+    assert road.collect("prices").new == 3
+
+
 def test_prices_need_a_universe(road: Road):
     # The benchmark alone is asked for: nothing else is known yet.
     assert road.collect("prices").parsed == 3

@@ -57,6 +57,18 @@ def test_a_rate_limit_is_waited_out(tmp_path):
     assert site.seen[0].headers["user-agent"].startswith("Mozilla/5.0")
 
 
+def test_a_long_wait_is_not_cut_short_but_told(tmp_path):
+    asked = []
+
+    def handler(request):
+        asked.append(request.path)
+        return Answer("Too Many Requests", 429, "text/plain", {"Retry-After": "3600"})
+
+    with pytest.raises(SourceError, match="asks to wait 3600 s"):
+        fetch(handler, tmp_path)
+    assert len(asked) == 1
+
+
 def test_attempts_are_bounded_and_the_error_names_site_status_and_address(tmp_path):
     with pytest.raises(SourceError, match=r"yahoo_chart: HTTP 500 from http://127.0.0.1:\d+/yahoo/v8/finance/chart/X"):
         fetch(lambda request: Answer("<html>down</html>", 500, "text/html"), tmp_path)
