@@ -148,7 +148,8 @@ def test_no_error_tells_a_key(tmp_path):
 def test_the_other_authorization_scheme_is_tried_once(tmp_path):
     def handler(request):
         if request.headers["authorization"].startswith("Token "):
-            return Answer('[{"Ticker":"X"}]')
+            row = '"Representative":"J","ReportDate":"2026-01-20","TransactionDate":"2026-01-05","Transaction":"Sale"'
+            return Answer(f'[{{"Ticker":"X",{row},"Range":"$1,001 - $15,000"}}]')
         return Answer('{"detail":"Invalid token."}', 401)
 
     pages, site = fetch(handler, tmp_path, name="quiver_api", dataset="politician_trades")
