@@ -111,6 +111,7 @@ def decide(
     in_time = now < calendar.session_close(calendar.next_session(session))
     if in_time and planner is None and load_decision(warehouse, session) is None:
         # Sizing starts from books that show what the broker shows; the first contact opens them.
+        marts.require_built(warehouse, session)
         reconcile(settings, clock, warehouse)
     with warehouse.connect() as conn:
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))

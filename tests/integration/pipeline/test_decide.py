@@ -132,6 +132,22 @@ def test_a_dry_run_writes_nothing_and_shows_the_same(warehouse: Warehouse, setti
     assert real.portfolios == dry.portfolios
 
 
+def test_history_is_what_was_wanted_then_not_today(warehouse: Warehouse, settings: Settings) -> None:
+    world = MartsWorld().write(warehouse)
+    first = decide(DECISION, settings, EVENING, warehouse, planner=Planner())
+    second = date(2026, 2, 6)
+    later = MartsWorld(end=second).write(warehouse)
+    decide(second, settings, FixedClock(calendar.decision_time(second)), warehouse, planner=Planner())
+    for session, expected in ((DECISION, world), (second, later)):
+        rows = warehouse.rows(
+            "select symbol, share from ops.weight_history where session = %s and portfolio_id = 'congress_aggregate'",
+            (session,),
+        )
+        assert sorted(row["symbol"] for row in rows) == expected.expected_names("congress_aggregate", session, 20)
+        if session == DECISION:
+            assert {row["symbol"]: row["share"] for row in rows} == dict(first.portfolio("congress_aggregate").weights)
+
+
 def test_a_crisis_scales_every_share(warehouse: Warehouse, settings: Settings) -> None:
     MartsWorld().write(warehouse)
     calm = decide(DECISION, settings, EVENING, warehouse, dry_run=True, planner=Planner())

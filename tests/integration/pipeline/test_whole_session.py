@@ -51,9 +51,7 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
     assert made.portfolios == dry.portfolios
     assert made.plan is not None
     assert made.managed_equity == pytest.approx(100_000.0)
-    wanted = {
-        (one.portfolio_id, symbol): share for one in made.portfolios for symbol, share in one.weights.items()
-    }
+    wanted = {(one.portfolio_id, symbol): share for one in made.portfolios for symbol, share in one.weights.items()}
     assert wanted
     assert sum(wanted.values()) <= 1.0 + 1e-9
     orders = [one for one in made.plan.intents if one.kind == "order"]
