@@ -31,7 +31,29 @@ def _prefer_registered(parsed: pa.Table, current: pa.Table) -> pa.Table:
         not str(row["security_id"]).startswith("sym:") or (row["symbol"], _first_word(row["name"])) not in registered
         for row in parsed.select(["symbol", "name", "security_id"]).to_pylist()
     ]
-    return parsed.filter(pa.array(keep, pa.bool_()))
+    return _date_renames(parsed.filter(pa.array(keep, pa.bool_())), current)
+
+
+def _date_renames(parsed: pa.Table, current: pa.Table) -> pa.Table:
+    """Leave the first listing of a new symbol open: the list states the company's, which came before the symbol.
+
+    Its ``known_at`` is then the time of fetching, and nothing knows a symbol before the company took it.
+    """
+    names = ["security_id", "symbol", "first_listed"]
+    stated = {(row["security_id"], row["symbol"]): row["first_listed"] for row in current.select(names).to_pylist()}
+    companies = {security_id for security_id, _ in stated}
+    dates = []
+    for row in parsed.select(names).to_pylist():
+        slot = (row["security_id"], row["symbol"])
+        renamed = slot not in stated and row["security_id"] in companies
+        open_before = (
+            slot in stated
+            and stated[slot] is None
+            and any(security_id == row["security_id"] and day is not None for (security_id, _), day in stated.items())
+        )
+        dates.append(None if renamed or open_before else row["first_listed"])
+    position = parsed.schema.get_field_index("first_listed")
+    return parsed.set_column(position, "first_listed", pa.array(dates, pa.date32()))
 
 
 DATASET = Dataset(

@@ -216,6 +216,25 @@ def test_membership_over_time(stocked: Road):
     assert any(path.endswith("/AAA") for path in stocked.site.paths())
 
 
+def test_a_renamed_company_keeps_its_identity_and_its_new_symbol_is_not_backdated(stocked: Road):
+    stocked.at(2026, 2, 7, 1)
+    stocked.world.companies[0] = ("AAX", "Alpha Works", "2020-01-02", "0000000001")
+    first = stocked.collect("universe", date(2026, 2, 6))
+    assert first.followers["securities"].new == 1
+    rows = stocked.rows(
+        "select symbol, first_listed, known_at from raw.securities where security_id = 'cik0000000001' order by row_id"
+    )
+    assert [(row["symbol"], row["first_listed"], row["known_at"]) for row in rows] == [
+        ("AAA", date(2020, 1, 2), datetime(2020, 1, 2, tzinfo=NY)),
+        ("AAX", None, datetime(2026, 2, 7, 1, tzinfo=UTC)),
+    ]
+    stocked.at(2026, 2, 14, 1)
+    assert stocked.collect("universe", date(2026, 2, 13)).status == "unchanged"
+    # The history comes under the new symbol; the bars of the old one stay.
+    assert stocked.collect("prices").new == 3
+    assert len(stocked.versions("AAA", FRIDAY)) == 1
+
+
 def test_a_list_that_lost_most_of_its_rows_is_refused(road: Road):
     road.world.companies = [(f"Q{i:03d}", f"Quartz {i}", "2020-01-02", f"{i + 1:010d}") for i in range(200)]
     road.collect("universe")
