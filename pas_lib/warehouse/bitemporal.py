@@ -165,37 +165,43 @@ class VersionedLoad:
         own = ", ".join(column.name for column in data.columns if column.name != "event_date")
         picked = ", ".join(f"d.{column.name}" for column in data.columns if column.name != "event_date")
         same = " and ".join(f"r.{name} = s.{name}" for name in data.key)
-        # Into an empty table there is nothing to compare with: half the time of a first load.
-        empty = self.conn.execute(trusted(f"select not exists (select 1 from {data.table})")).fetchone()
-        compared = (
-            "select s.*, null::timestamptz as before from incoming s"
-            if empty and empty[0]
-            else f"""
-                select s.*, latest.known_at as before from incoming s
-                left join lateral (
-                    select r.known_at, r.content_hash, r.is_deleted from {data.table} r
-                    where {same} and r.source = s.source order by r.known_at desc, r.row_id desc limit 1
-                ) latest on true
-                where latest.known_at is null or latest.is_deleted or latest.content_hash <> s.content_hash
-            """
+        values = {"now": self.now, "run": self.run_id}
+        insert = (
+            f"insert into {data.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,"
+            f" is_deleted, {own})"
         )
-        statement = f"""
-            with incoming as (
-                select distinct on ({key}, s.source) s.* from {self.stage} s where s.is_stated
-                order by {key}, s.source, s.seq desc
-            ), diff as materialized ({compared}), added as (
-                insert into {data.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
-                                          is_deleted, {own})
-                select d.source, d.event_date,
-                       case when d.before is null then d.known_at else greatest(d.known_at, d.before, %(now)s) end,
-                       %(now)s, d.source_url, %(run)s, d.content_hash, false, {picked}
-                from diff d
-                returning 1
-            )
-            select count(*) filter (where before is null), count(*) filter (where before is not null) from diff
-        """
-        found = self.conn.execute(trusted(statement), {"now": self.now, "run": self.run_id}).fetchone()
-        new, changed = found or (0, 0)
+        incoming = (
+            f"select distinct on ({key}, s.source) s.* from {self.stage} s where s.is_stated"
+            f" order by {key}, s.source, s.seq desc"
+        )
+        empty = self.conn.execute(trusted(f"select not exists (select 1 from {data.table})")).fetchone()
+        if empty and empty[0]:
+            # There is nothing to compare with: half the time of a first load.
+            statement = f"""
+                {insert} select d.source, d.event_date, d.known_at, %(now)s, d.source_url, %(run)s, d.content_hash,
+                                false, {picked} from ({incoming}) d
+            """
+            new, changed = self.conn.execute(trusted(statement), values).rowcount, 0
+        else:
+            statement = f"""
+                with diff as materialized (
+                    select s.*, latest.known_at as before from ({incoming}) s
+                    left join lateral (
+                        select r.known_at, r.content_hash, r.is_deleted from {data.table} r
+                        where {same} and r.source = s.source order by r.known_at desc, r.row_id desc limit 1
+                    ) latest on true
+                    where latest.known_at is null or latest.is_deleted or latest.content_hash <> s.content_hash
+                ), added as (
+                    {insert}
+                    select d.source, d.event_date,
+                           case when d.before is null then d.known_at else greatest(d.known_at, d.before, %(now)s) end,
+                           %(now)s, d.source_url, %(run)s, d.content_hash, false, {picked}
+                    from diff d
+                )
+                select count(*) filter (where before is null), count(*) filter (where before is not null) from diff
+            """
+            found = self.conn.execute(trusted(statement), values).fetchone()
+            new, changed = found or (0, 0)
         if new >= _ANALYZE_FROM:
             # The planner must not go on believing that the table is empty until autovacuum comes by.
             self.conn.execute(trusted(f"analyze {data.table}"))
