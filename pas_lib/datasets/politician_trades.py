@@ -16,9 +16,10 @@ _FROM, _TO = date(2000, 1, 3), date(2035, 1, 1)
 
 def _outside(column: str) -> Callable[[pa.Table], Any]:
     """Return a test for mistyped years, which filings are full of (``0021``, ``2203``)."""
-    low, high = pa.scalar(_FROM, pa.date32()), pa.scalar(_TO, pa.date32())
 
     def outside(table: pa.Table) -> Any:
+        # Made here: a scalar made at import would bring pandas into every process that reads the catalogue.
+        low, high = pa.scalar(_FROM, pa.date32()), pa.scalar(_TO, pa.date32())
         values = table.column(column)
         return pc.or_(pc.less(values, low), pc.greater(values, high))
 
