@@ -142,6 +142,7 @@ def decide(
     as_json: JsonFlag = False,
 ) -> None:
     """Decide a session: weights, allocation, regime, caps, orders. Deciding again returns what was stored."""
+    from pas_lib.execution import needs_approval
     from pas_lib.pipeline import decide as run
 
     here = context()
@@ -169,6 +170,8 @@ def decide(
         )
     if result.plan is not None:
         _print_plan(result.plan)
+        if needs_approval(here.settings):
+            print(f"a live account waits for a person: pas approve --plan {result.plan.plan_hash}")
 
 
 def _print_plan(plan: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -32,6 +33,7 @@ from pas_lib.pipeline.records import (
     PortfolioDecision,
     ensure_portfolios,
     last_allocation,
+    last_decision_session,
     load_decision,
     store_decision,
 )
@@ -169,7 +171,7 @@ def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, 
                 float(allocation.target.get(one.portfolio_id, 0.0)),
                 one.share,
                 sleeve.current,
-                sleeve.is_due,
+                sleeve.due is not None,
                 one.trades,
                 one.why,
                 {str(key): float(value) for key, value in one.holdings.items()} if one.trades else {},
@@ -235,7 +237,7 @@ def _shares(
     before = last_allocation(warehouse, session)
     everyone = sorted(set(names) | {str(key) for key, share in book.current.items() if share > 0.0})
     current = book.current.reindex(everyone).fillna(0.0)
-    if before is None or calendar.is_week_end(session):
+    if before is None or any(calendar.is_week_end(day) for day in _since(before.session, session)):
         result = size_portfolios(
             model.returns.reindex(columns=names),
             session,
@@ -268,6 +270,11 @@ def _shares(
         gross=min(max(before.gross, float(target.sum())), settings.gross_cap) * regime.scale + settings.band,
     )
     return replace(before, is_new=False), final.reindex(everyone).fillna(0.0)
+
+
+def _since(last: date, session: date) -> Sequence[date]:
+    """Return the sessions after `last` up to `session`: what a missed evening left undone is caught up."""
+    return calendar.sessions(calendar.next_session(last), session)
 
 
 def size_portfolios(
@@ -351,8 +358,12 @@ def _wishes(
     weights = {name: _model_weights(model, str(name)) for name in shares.index}
     symbols = symbols_at(warehouse, session, {key for one in weights.values() for key in one.index})
     sleeves = []
+    last = last_decision_session(warehouse, session)
     for name in shares.index:
         newest = model.latest(str(name))
+        due = (
+            newest is not None and not newest.is_stale and newest.session > (last or calendar.previous_session(session))
+        )
         by_id = weights[name]
         # A name without a price at the session cannot be bought: its share stays cash.
         by_symbol = pd.Series(
@@ -361,7 +372,7 @@ def _wishes(
         sleeves.append(
             Sleeve(
                 str(name),
-                model.is_due(str(name)) and not (newest is not None and newest.is_stale),
+                newest.session if newest is not None and due else None,
                 float(shares[name]),
                 float(book.current.get(name, 0.0)),
                 by_symbol,

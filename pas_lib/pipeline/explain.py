@@ -179,7 +179,7 @@ _TABLES = {"prices": ("prices", "corporate_actions")}
 _LOOKUP = {
     "politician_trades": (
         "symbol",
-        "known_at",
+        "first_known_at",
         ("politician", "chamber", "party", "transaction", "amount_range", "transaction_date", "report_date", "owner"),
     ),
     "wiki_views": ("article", "event_date", ("project", "article", "views")),
@@ -211,10 +211,11 @@ def _rows_of(warehouse: Warehouse, dataset: str, names: list[str], at: datetime,
     key = ", ".join(dataset_of(dataset).key)
     rows = warehouse.rows(
         f"select {', '.join((*_PROVENANCE, *shown))} from ("  # noqa: S608 - names of this catalogue
-        f" select distinct on ({key}) * from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
+        f" select distinct on ({key}) *, min(known_at) over (partition by {key}) as first_known_at"
+        f" from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
         f" order by {key}, known_at desc, row_id desc) as known"
         f" where not is_deleted and {about} > %(start)s order by event_date, known_at",
-        {"names": names, "at": at, "start": start if about == "known_at" else start.date()},
+        {"names": names, "at": at, "start": start.date() if about == "event_date" else start},
     )
     return [
         RawRow(

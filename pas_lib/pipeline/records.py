@@ -225,9 +225,20 @@ def _log(
             part.share if part else None,
             part.trades if part else None,
             reason or (part.why if part else decision.reason),
-            json.dumps(details, default=str),
+            json.dumps(_finite(details), default=str, allow_nan=False),
         ),
     )
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with what JSON has no word for as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 def _store_weights(conn: psycopg.Connection[Any], decision: Decision, security_ids: Mapping[str, str]) -> None:
@@ -327,6 +338,15 @@ def last_allocation(warehouse: Warehouse, session: date) -> AllocationState | No
         details,
         False,
     )
+
+
+def last_decision_session(warehouse: Warehouse, before: date) -> date | None:
+    """Return the session of the newest stored live decision before a session."""
+    rows = warehouse.rows(
+        "select max(session) as session from ops.decisions where origin = 'live' and session < %s", (before,)
+    )
+    newest: date | None = rows[0]["session"]
+    return newest
 
 
 def last_decision(warehouse: Warehouse, session: date) -> Decision | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import pandas as pd
 
@@ -25,8 +26,9 @@ class Sleeve:
     ----------
     portfolio_id
         Its id.
-    is_due
-        True when its strategy decided at this session.
+    due
+        Rebalance session whose weights have not been traded yet: this one, or one that was missed; None when the
+        strategy is not due.
     target
         Share of equity it should have (allocation x S, after the band); 0 is an exit.
     current
@@ -39,7 +41,7 @@ class Sleeve:
     """
 
     portfolio_id: str
-    is_due: bool
+    due: date | None
     target: float
     current: float
     model: pd.Series
@@ -113,8 +115,9 @@ def wish(sleeve: Sleeve) -> Wish:
         if sleeve.current <= TINY and sleeve.held.empty:
             return Wish(sleeve.portfolio_id, False, "no share", 0.0, sleeve.held)
         return Wish(sleeve.portfolio_id, True, f"exit from {sleeve.current:.2%}", 0.0, pd.Series(dtype=float))
-    if sleeve.is_due:
-        return Wish(sleeve.portfolio_id, True, "strategy due", sleeve.target, _held_part(sleeve.model * sleeve.target))
+    if sleeve.due is not None:
+        why = f"strategy due at {sleeve.due}"
+        return Wish(sleeve.portfolio_id, True, why, sleeve.target, _held_part(sleeve.model * sleeve.target))
     if sleeve.current <= TINY:
         why = f"first purchase, {sleeve.target:.2%}"
         return Wish(sleeve.portfolio_id, True, why, sleeve.target, _held_part(sleeve.model * sleeve.target))

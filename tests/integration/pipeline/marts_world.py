@@ -19,7 +19,7 @@ from pas_lib.strategies import Cadence
 from pas_lib.warehouse import Warehouse, copy_arrow
 
 START = date(2025, 1, 2)
-FIRST_SIGNAL = date(2025, 9, 5)
+FIRST_SIGNAL = date(2025, 11, 7)
 DECISION = date(2026, 1, 30)
 STOCKS = [f"S{i:02d}" for i in range(30)]
 SECTORS = ["XLB", "XLC", "XLE", "XLF", "XLI", "XLK", "XLP", "XLRE", "XLU", "XLV", "XLY"]

@@ -91,8 +91,8 @@ def test_backtest_without_costs_earns_more_and_refuses_an_empty_range(
     monkeypatch.setenv("PAS_COST_BPS", "0")
     _, free, _ = pas("backtest", "congress_aggregate", "--end", D)
     (dear,), (free,) = dear, free  # type: ignore[misc]
-    assert dear["start"] == "2025-09-08"
-    assert date(2025, 9, 5) == FIRST_SIGNAL
+    assert dear["start"] == "2025-11-10"
+    assert date(2025, 11, 7) == FIRST_SIGNAL
     assert dear["end"] == D
     assert free["total_return"] > dear["total_return"]
     # Costs are 10 basis points of what was traded.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -241,6 +242,32 @@ def buy_everything(warehouse: Warehouse, decision) -> None:  # type: ignore[no-u
                     " values ('sandbox', 'A1', %s, %s, 'opening', %s, %s, %s, %s, now(), now())",
                     (f"t{number}", line, name, asset, value, decision.session),
                 )
+
+
+def test_a_missed_week_end_is_caught_up(warehouse: Warehouse, settings: Settings) -> None:
+    MartsWorld().write(warehouse)
+    first = decide(DECISION, settings, EVENING, warehouse, planner=Planner())
+    buy_everything(warehouse, first)
+    monday = date(2026, 2, 9)  # nobody decided in the week before
+    world = MartsWorld(end=monday).write(warehouse)
+    got = decide(monday, settings, FixedClock(calendar.decision_time(monday)), warehouse, planner=Planner())
+    assert got.allocated_at == monday
+    part = got.portfolio("congress_aggregate")
+    assert (part.trades, part.is_due, part.why) == (True, True, "strategy due at 2026-02-06")
+    # Friday's names, at the weights to which the model has drifted since Monday's open.
+    assert sorted(part.weights) == world.expected_names("congress_aggregate", date(2026, 2, 6), 20)
+    assert len(set(part.weights.values())) == 20
+    assert not got.portfolio("wiki_attention").is_due
+
+
+def test_two_deciders_at_once_make_one_decision(warehouse: Warehouse, settings: Settings) -> None:
+    MartsWorld().write(warehouse)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(decide, DECISION, settings, EVENING, warehouse, planner=Planner()) for _ in range(2)]
+        one, two = (call.result() for call in calls)
+    assert sorted([one.is_new, two.is_new]) == [False, True]
+    assert one.portfolios == two.portfolios
+    assert table_counts(warehouse)["decisions"] == 1
 
 
 def test_a_past_session_is_only_replayed(warehouse: Warehouse, settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 import pytest
 
@@ -12,12 +14,12 @@ def sleeve(
     *, due: bool = False, target: float = 0.3, current: float = 0.3, held: dict[str, float] | None = None
 ) -> Sleeve:
     model = pd.Series({"AAA": 0.6, "BBB": 0.4})
-    return Sleeve("one", due, target, current, model, pd.Series(held or {}, dtype=float))
+    return Sleeve("one", date(2026, 1, 30) if due else None, target, current, model, pd.Series(held or {}, dtype=float))
 
 
 def test_a_due_strategy_trades_to_its_new_weights() -> None:
     got = wish(sleeve(due=True, held={"CCC": 0.3}))
-    assert (got.trades, got.why) == (True, "strategy due")
+    assert (got.trades, got.why) == (True, "strategy due at 2026-01-30")
     assert got.holdings.to_dict() == pytest.approx({"AAA": 0.18, "BBB": 0.12})
 
 
