@@ -66,8 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--sessions must be at least 1")
     # Of a library of the embedded PostgreSQL; it finds a folder without being told one.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    # Also when started in the background, where a shell lets Ctrl-C pass; but `nohup` means what it says.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         if chosen.direct:
             from pas_lib.stack.direct import run_direct
