@@ -142,9 +142,8 @@ class Dbt:
             If a model or test failed.
         """
         arguments = ["build", *(["--select", *select] if select else _SELECT[part])]
-        left_out = [*([] if unit_tests else ["unit_test"]), *([] if data_tests else ["test"])]
-        if left_out:
-            arguments += ["--exclude-resource-type", *left_out]
+        left_out = ["exposure", *([] if unit_tests else ["unit_test"]), *([] if data_tests else ["test"])]
+        arguments += ["--exclude-resource-type", *left_out]
         if full_refresh:
             arguments.append("--full-refresh")
         return self._run(arguments, as_of, part, isolated)
@@ -210,6 +209,7 @@ class Dbt:
             "PAS_DBT_PORT": str(parts.get("port") or 5432),
             "PAS_DBT_USER": str(parts.get("user") or "postgres"),
             "PAS_DBT_DBNAME": str(parts.get("dbname") or "pas"),
+            "PAS_DBT_SSLMODE": str(parts.get("sslmode") or "prefer"),
             "DBT_ENV_SECRET_PAS_PASSWORD": str(parts.get("password") or ""),
         }
 

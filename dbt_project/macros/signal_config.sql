@@ -20,7 +20,7 @@ select
     security_id,
     symbol,
     score,
-    cast(row_number() over (partition by session order by score desc, symbol) as integer) as rank
+    cast(row_number() over (partition by session order by score desc, symbol collate "C") as integer) as rank
 from candidates
 where score is not null
 {%- endmacro %}

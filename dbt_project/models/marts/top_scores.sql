@@ -1,7 +1,7 @@
 with ranked as (
     select
         score_date,
-        cast(row_number() over (partition by score_date order by overall desc, symbol) as integer) as rank,
+        cast(row_number() over (partition by score_date order by overall desc, symbol collate "C") as integer) as rank,
         security_id,
         symbol,
         overall,

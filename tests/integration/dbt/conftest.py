@@ -60,28 +60,41 @@ def raw_mirror(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def on_duckdb(built: Built, raw_mirror: Path) -> Path:
-    """The same marts, built by the DuckDB target."""
-    path = raw_mirror.with_name("built.duckdb")
-    path.write_bytes(raw_mirror.read_bytes())
-    Dbt(str(path), built.folder / "work", target="duckdb", threads=2).build(END, part="all")
+def slot(built: Built) -> Path:
+    """The one path at which DuckDB files are built: dbt parses the whole project anew when the path changes."""
+    path = built.folder / "slot" / "built.duckdb"
+    path.parent.mkdir()
     return path
 
 
+@pytest.fixture(scope="session")
+def duck(built: Built, slot: Path) -> Dbt:
+    """The runner for the file in the slot."""
+    return Dbt(str(slot), built.folder / "work", target="duckdb", threads=2)
+
+
+@pytest.fixture(scope="session")
+def on_duckdb(raw_mirror: Path, slot: Path, duck: Dbt) -> Path:
+    """The same marts, built by the DuckDB target."""
+    slot.write_bytes(raw_mirror.read_bytes())
+    duck.build(END, part="all")
+    kept = raw_mirror.with_name("kept.duckdb")
+    kept.write_bytes(slot.read_bytes())
+    return kept
+
+
 @pytest.fixture
-def rebuild(built: Built, raw_mirror: Path, tmp_path: Path) -> Callable[..., Callable[[str], pd.DataFrame]]:
+def rebuild(raw_mirror: Path, slot: Path, duck: Dbt) -> Callable[..., Callable[[str], pd.DataFrame]]:
     """Return a function that changes a copy of the raw mirror with SQL and builds the marts of it on DuckDB."""
 
     def change(*statements: str, as_of: date = END) -> Callable[[str], pd.DataFrame]:
-        # one name for all copies: dbt parses anew when the name of the database changes
-        path = tmp_path / "built.duckdb"
-        path.write_bytes(raw_mirror.read_bytes())
-        with duckdb.connect(str(path)) as conn:
+        slot.write_bytes(raw_mirror.read_bytes())
+        with duckdb.connect(str(slot)) as conn:
             conn.execute("set timezone = 'UTC'")
             for statement in statements:
                 conn.execute(statement)
-        Dbt(str(path), built.folder / "work", target="duckdb", threads=2).build(as_of, data_tests=False)
-        return duckdb_frame(path)
+        duck.build(as_of, data_tests=False)
+        return duckdb_frame(slot)
 
     return change
 

@@ -51,7 +51,7 @@ jumps as (
         bars.security_id,
         bars.symbol,
         ln((attention.recent_mean + 1) / (attention.base_mean + 1)) / attention.base_deviation as jump,
-        row_number() over (partition by attention.session, attention.article order by bars.symbol) as class_no
+        row_number() over (partition by attention.session, attention.article order by bars.symbol collate "C") as class_no
     from attention
     inner join {{ ref('int_security_versions') }} as versions
         on replace(attention.article, ' ', '_') = replace(versions.wiki_title, ' ', '_')
