@@ -134,8 +134,10 @@ def test_a_dry_run_writes_nothing_and_shows_the_same(warehouse: Warehouse, setti
 
 
 def test_history_is_what_was_wanted_then_not_today(warehouse: Warehouse, settings: Settings) -> None:
+    settings = settings.model_copy(update={"allocation_method": "equal"})
     world = MartsWorld().write(warehouse)
     first = decide(DECISION, settings, EVENING, warehouse, planner=Planner())
+    assert [one.allocation for one in first.portfolios] == pytest.approx([first.gross / 4] * 4)
     second = date(2026, 2, 6)
     later = MartsWorld(end=second).write(warehouse)
     decide(second, settings, FixedClock(calendar.decision_time(second)), warehouse, planner=Planner())
@@ -245,6 +247,7 @@ def buy_everything(warehouse: Warehouse, decision) -> None:  # type: ignore[no-u
 
 
 def test_a_missed_week_end_is_caught_up(warehouse: Warehouse, settings: Settings) -> None:
+    settings = settings.model_copy(update={"allocation_method": "equal"})
     MartsWorld().write(warehouse)
     first = decide(DECISION, settings, EVENING, warehouse, planner=Planner())
     buy_everything(warehouse, first)
