@@ -96,7 +96,19 @@ class OrderRejected(BrokerError):
 
 
 class OrderMismatch(BrokerError):
-    """The broker has an order under our id that is not the order we meant."""
+    """The broker has an order under our id that is not the order we meant.
+
+    Parameters
+    ----------
+    message : str
+        What was meant and what is there.
+    found : BrokerOrder
+        What is there.
+    """
+
+    def __init__(self, message: str, found: BrokerOrder) -> None:
+        self.found = found
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,7 +476,8 @@ class AlpacaGateway:
         if meant != got:
             raise OrderMismatch(
                 f"the broker has {found.side} {found.qty} {found.symbol} under the id of {order.side} "
-                f"{text_of(order.qty)} {order.symbol} ({order.client_order_id})"
+                f"{text_of(order.qty)} {order.symbol} ({order.client_order_id})",
+                found,
             )
         return found
 

@@ -44,7 +44,7 @@ from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected
 from pas_lib.execution.ids import client_order_id
 from pas_lib.execution.intents import connect
 from pas_lib.execution.plan import split_pro_rata
-from pas_lib.execution.state import current_state, lower_state
+from pas_lib.execution.state import current_state
 from pas_lib.execution.steps import Steps
 from pas_lib.execution.types import (
     EXTERNAL_BOOK,
@@ -503,8 +503,7 @@ def _send(run: _Run, order: StoredOrder) -> None:
             store.set_order_state(conn, order.client_order_id, "rejected", clock.now(), reason=str(error))
         run.problems.append(f"{order.portfolio_id} {side} {order.symbol}: {error}")
     except OrderMismatch as error:
-        lower_state(warehouse, clock, "HALTED", str(error))
-        run.problems.append(str(error))
+        run.problems.append(sync.halt_for(warehouse, clock, order, error))
     except OutcomeUnknown as error:
         with warehouse.connect() as conn:
             store.set_order_state(conn, order.client_order_id, "unknown", clock.now(), reason=str(error))

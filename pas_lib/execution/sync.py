@@ -99,6 +99,22 @@ def record(
         )  # fmt: skip
 
 
+def halt_for(warehouse: Warehouse, clock: Clock, order: StoredOrder, error: OrderMismatch) -> str:
+    """Stop trading because of an order that is not ours, and note what it is, so that a person can start again.
+
+    Its fills are booked as they are: the books follow the broker.
+    """
+    lower_state(warehouse, clock, "HALTED", str(error))
+    found = error.found
+    with warehouse.connect() as conn:
+        store.set_order_state(
+            conn, order.client_order_id, state_of(found.status), clock.now(), reason=f"MISMATCH: {error}",
+            broker_order_id=found.broker_order_id, broker_status=found.status, filled_qty=found.filled_qty,
+            filled_avg_price=found.filled_avg_price, is_sent=True,
+        )  # fmt: skip
+    return str(error)
+
+
 def refresh_orders(
     gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock, *, never_sent_is_over: bool = False
 ) -> list[str]:
@@ -114,8 +130,7 @@ def refresh_orders(
         try:
             found = gateway.look_up(order)
         except OrderMismatch as error:
-            lower_state(warehouse, clock, "HALTED", str(error))
-            problems.append(str(error))
+            problems.append(halt_for(warehouse, clock, order, error))
             continue
         except OutcomeUnknown as error:
             problems.append(str(error))

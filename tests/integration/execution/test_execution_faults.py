@@ -10,6 +10,7 @@ import pytest
 
 from pas_lib.clock import next_session, session_close
 from pas_lib.errors import BrokerError, GuardError
+from pas_lib.execution import adopt, set_state, snapshot_account
 
 D = date(2026, 1, 30)
 E = next_session(D)
@@ -81,8 +82,15 @@ def test_a_found_order_that_is_not_ours_halts(stage: Any) -> None:
     report = stage.execute()
     assert report.state == "HALTED"
     assert stage.state() == "HALTED"
-    # Nothing is sent any more after it.
+    # Nothing is sent any more after it; the books follow what really happened.
     assert [s for _, s, *_ in stage.broker_orders()] == ["AAA"]
+    assert stage.holdings() == {("alpha", "AAA"): Decimal(392)}
+    stage.assert_books_are_the_brokers()
+    # Once a person has looked, the rest goes out.
+    set_state(stage.warehouse, stage.clock, "ACTIVE", who="ann", reason="known, kept")
+    again = stage.execute()
+    assert again.state == "ACTIVE"
+    assert [s for _, s, *_ in stage.broker_orders()] == ["AAA", "BBB"]
 
 
 def test_a_partial_fill_is_booked_as_far_as_it_went_and_expires_at_the_close(stage: Any) -> None:
@@ -220,8 +228,6 @@ def test_a_wrong_key_is_one_line(stage: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_another_account_does_not_trade_until_it_is_adopted(stage: Any, tmp_path: Any) -> None:
-    from pas_lib.execution import adopt
-
     stage.run({"alpha": {"AAA": 0.2}})
     stage.broker.book._set_meta("account_number", "PASB99999999")
     stage.at_evening(E)
@@ -237,8 +243,6 @@ def test_another_account_does_not_trade_until_it_is_adopted(stage: Any, tmp_path
 
 
 def test_adopting_books_what_is_unexplained(stage: Any) -> None:
-    from pas_lib.execution import adopt, set_state
-
     stage.run({"alpha": {"AAA": 0.2}})
     stage.by_hand("BRK.B", "buy", "2", silent=True)
     stage.execute()
@@ -262,8 +266,6 @@ def test_a_storm_of_429_is_waited_out_as_the_broker_asks(stage: Any) -> None:
 
 
 def test_the_evening_settles_what_the_close_has_ended(stage: Any) -> None:
-    from pas_lib.execution import snapshot_account
-
     stage.decide(BASKET)
     stage.at_open()
     stage.fault("no_fill", symbol="AAA")
