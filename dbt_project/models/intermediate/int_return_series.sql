@@ -1,4 +1,4 @@
-{{ config(materialized='view', tags=['evaluate']) }}
+{{ config(tags=['evaluate']) }}
 -- Daily returns of every portfolio on both bases, beside the benchmark's.
 with series as (
     select

@@ -1,12 +1,12 @@
 -- Equity of each book at the close of each session: what the ledger holds, at the newest close of at most 30 days ago.
--- Money that comes or goes counts at the start of the session: ret = equity / (equity before + cash flow) - 1.
+-- Money that comes or goes (also for trades made by hand) counts at the start of the session: ret = equity / (equity before + cash flow) - 1.
 with entries as (
     select
         portfolio_id,
         asset,
         session,
         sum(amount) as amount,
-        sum(case when asset = 'USD' and kind in ('opening', 'funding', 'transfer') then amount else 0 end) as flow
+        sum(case when asset = 'USD' and kind in ('opening', 'funding', 'transfer', 'adjustment', 'external') then amount else 0 end) as flow
     from {{ ref('stg_ops__ledger_entries') }}
     where portfolio_id not in ('EXTERNAL', 'CASH')
     group by portfolio_id, asset, session
@@ -17,7 +17,7 @@ with entries as (
         asset,
         session,
         sum(amount) as amount,
-        sum(case when asset = 'USD' and kind in ('opening', 'funding', 'transfer') then amount else 0 end) as flow
+        sum(case when asset = 'USD' and kind in ('opening', 'funding', 'transfer', 'adjustment', 'external') then amount else 0 end) as flow
     from {{ ref('stg_ops__ledger_entries') }}
     where portfolio_id <> 'EXTERNAL'
     group by asset, session
