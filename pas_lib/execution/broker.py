@@ -220,17 +220,23 @@ class AlpacaGateway:
 
     # -------------------------------------------------------------------------------------------------- reads
 
-    def _read(self, what: str, call: Callable[[], Any], *, passes: tuple[int, ...] = ()) -> Any:
+    def _read(
+        self, what: str, call: Callable[[], Any], *, shape: type | None = dict, passes: tuple[int, ...] = ()
+    ) -> Any:
         """Ask for something that can be asked twice: repeated on time-outs, 429, 5xx and unreadable answers.
 
-        Statuses in ``passes`` are raised as they are; any other refusal becomes a `BrokerError`.
+        An answer that is not of the ``shape`` promised counts as unreadable. Statuses in ``passes`` are raised as they
+        are; any other refusal becomes a `BrokerError`.
         """
         problem = "no answer"
         for n in range(self.options.reads):
             if n:
                 self.sleep(self.options.pause * 2 ** (n - 1))
             try:
-                return call()
+                answer = call()
+                if shape is None or isinstance(answer, shape):
+                    return answer
+                problem = "an answer of another shape"
             except self._api_error as error:
                 status, message = _error(error)
                 if status in (401, 403) and "forbidden" in message.lower():
@@ -269,8 +275,12 @@ class AlpacaGateway:
     def assets(self) -> dict[str, AssetRule]:
         """Return what the broker trades, by symbol."""
         rows = self._read(
-            "its assets", lambda: self._trading.get("/assets", {"status": "active", "asset_class": "us_equity"})
+            "its assets",
+            lambda: self._trading.get("/assets", {"status": "active", "asset_class": "us_equity"}),
+            shape=list,
         )
+        if not rows:
+            raise BrokerError(f"the {self.broker} broker shows no assets at all")
         return {
             str(r["symbol"]): AssetRule(str(r["symbol"]), bool(r.get("tradable")), bool(r.get("fractionable")))
             for r in rows
@@ -278,9 +288,12 @@ class AlpacaGateway:
 
     def positions(self) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Return (shares by symbol, average price paid by symbol)."""
-        rows = self._read("its positions", lambda: self._trading.get("/positions"))
-        qty = {str(r["symbol"]): _decimal(r["qty"]) for r in rows}
-        return qty, {str(r["symbol"]): _decimal(r.get("avg_entry_price") or "0") for r in rows}
+        rows = self._read("its positions", lambda: self._trading.get("/positions"), shape=list)
+        try:
+            qty = {str(r["symbol"]): _decimal(r["qty"]) for r in rows}
+            return qty, {str(r["symbol"]): _decimal(r.get("avg_entry_price") or "0") for r in rows}
+        except (KeyError, TypeError, InvalidOperation) as error:
+            raise BrokerError(f"a position has no usable field {error}") from None
 
     def open_orders(self) -> list[BrokerOrder]:
         """Return all open orders of the account, ours or not."""
@@ -290,9 +303,12 @@ class AlpacaGateway:
             params: dict[str, Any] = {"status": "open", "limit": 500, "direction": "asc"}
             if after:
                 params["after"] = after
-            rows = self._read("its open orders", partial(self._trading.get, "/orders", params))
-            new = [r for r in rows if r["id"] not in found]
-            found.update({r["id"]: _order(r) for r in new})
+            rows = self._read("its open orders", partial(self._trading.get, "/orders", params), shape=list)
+            try:
+                new = [r for r in rows if r["id"] not in found]
+                found.update({r["id"]: _order(r) for r in new})
+            except (KeyError, TypeError, InvalidOperation) as error:
+                raise BrokerError(f"an open order has no usable field {error}") from None
             if len(rows) < 500 or not new:
                 return list(found.values())
             after = str(rows[-1]["submitted_at"])
@@ -327,7 +343,7 @@ class AlpacaGateway:
             params: dict[str, Any] = {"after": _iso(after), "direction": "asc", "page_size": _PAGE}
             if token:
                 params["page_token"] = token
-            rows = self._read("its activities", partial(self._trading.get, "/account/activities", params))
+            rows = self._read("its activities", partial(self._trading.get, "/account/activities", params), shape=list)
             for row in rows:
                 activity = parse_activity(row)
                 found.setdefault(activity.activity_id, activity)
@@ -356,7 +372,9 @@ class AlpacaGateway:
                         raise
                     self._feed = "iex"
                     continue
-                for symbol, bars in (body.get("bars") or {}).items():
+                if "bars" not in body:
+                    raise BrokerError("the broker's prices have no field 'bars'")
+                for symbol, bars in (body["bars"] or {}).items():
                     for bar in bars:
                         if _moment(str(bar["t"])).astimezone(NY).date() == session and _decimal(bar["o"]) > 0:
                             found[symbol] = _decimal(bar["o"])
@@ -379,7 +397,9 @@ class AlpacaGateway:
                 "corporate actions",
                 partial(self._data.get, "/corporate-actions", params, api_version="v1"),
             )
-            actions = body.get("corporate_actions") or {}
+            if "corporate_actions" not in body:
+                raise BrokerError("the broker's corporate actions have no field 'corporate_actions'")
+            actions = body["corporate_actions"] or {}
             for kind in ("forward_splits", "reverse_splits"):
                 for row in actions.get(kind, []):
                     if row.get("ex_date") == session.isoformat():
@@ -487,6 +507,7 @@ class AlpacaGateway:
             self._read(
                 "that it cancels an order",
                 lambda: self._trading.delete(f"/orders/{broker_order_id}"),
+                shape=None,
                 passes=(404, 422),
             )
         except self._api_error:
@@ -595,7 +616,7 @@ def _order(row: Any) -> BrokerOrder:
         side=str(row["side"]),
         qty=_optional(row.get("qty")),
         status=str(row["status"]),
-        filled_qty=_optional(row.get("filled_qty")) or ZERO,
+        filled_qty=_optional(row["filled_qty"]) or ZERO,
         filled_avg_price=_optional(row.get("filled_avg_price")),
     )
 

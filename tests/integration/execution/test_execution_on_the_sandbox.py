@@ -10,7 +10,19 @@ import pytest
 
 from pas_lib import clock as calendar
 from pas_lib.clock import SandboxClock
-from pas_lib.execution import Decision, Target, create_plan, execute, snapshot_account
+from pas_lib.errors import PasError
+from pas_lib.execution import (
+    AlpacaGateway,
+    Decision,
+    Target,
+    create_plan,
+    current_state,
+    execute,
+    set_state,
+    snapshot_account,
+)
+from pas_lib.execution.broker import GatewayOptions
+from pas_lib.sandbox.faults import Fault
 from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
@@ -52,6 +64,47 @@ def test_a_basket_of_the_sandbox_world_fills_at_its_opens(
             day = execution_day
         held = warehouse.rows("select sum(qty * 0 + 1) as n from ops.positions where book = 'alpha'")
         assert held[0]["n"] == len(symbols)
+
+
+@pytest.mark.parametrize("site", ["alpaca", "alpaca-data"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "columns",
+        "empty",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("500", "truncated", "disconnect", "challenge", "blank")),
+    ],
+)
+def test_a_site_that_speaks_nonsense_is_an_error_or_a_refusal_and_never_a_wrong_order(
+    tmp_path: Path, settings: Settings, warehouse: Warehouse, site: str, kind: str
+) -> None:
+    with running_sandbox(tmp_path / "sandbox") as sandbox:
+        used = settings.model_copy(update={"sandbox_url": sandbox.url})
+        clock = SandboxClock(sandbox.url)
+        day = sandbox.clock.session()
+        bar = sandbox.world.bar("SPY", day)
+        assert bar is not None
+        gateway = AlpacaGateway.from_settings(
+            used, options=GatewayOptions(timeout=5, pause=0, poll_pause=0, polls=2, lookups=2, reads=2)
+        )
+        decision = Decision(day, (Target("alpha", "SPY", 0.2, bar.close),), frozenset({"alpha"}))
+        create_plan(decision, used, clock, warehouse, gateway=gateway)
+        sandbox.clock.advance("open")
+        sandbox.faults.put(Fault(site, kind))
+        try:
+            report = execute(day, used, clock, warehouse, gateway=gateway)
+            problem = " ".join(r.code for r in report.refusals)
+        except PasError as error:
+            problem = str(error)
+        assert problem
+        assert "\n" not in problem
+        sandbox.faults.clear()
+        if current_state(warehouse)[0] != "ACTIVE":
+            set_state(warehouse, clock, "ACTIVE", who="ann", reason="the site speaks sense again")
+        report = execute(day, used, clock, warehouse, gateway=gateway, retry=True)
+        assert [(o.symbol, o.side) for o in report.orders if o.state == "filled"] == [("SPY", "buy")]
+        assert report.reconciliation is not None
+        assert report.reconciliation.is_clean
 
 
 @pytest.mark.slow
