@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from pas_lib.clock import NY, Clock, session_on_or_before
 from pas_lib.errors import GuardError, LedgerError
@@ -36,9 +35,6 @@ from pas_lib.execution.types import (
     StoredIntent,
     StoredOrder,
 )
-
-if TYPE_CHECKING:
-    from pas_lib.warehouse import Warehouse
 
 #: Activities that move cash only, and the ledger's name for them. Everything else that moves cash is a transfer.
 _CASH_KINDS: Mapping[str, str] = {
@@ -511,18 +507,3 @@ def _move_shares(conn: Conn, key: AccountKey, group: Iterable[Activity], posting
             # The first line added takes the whole cost: a merger into two things keeps its total.
             postings.move(activity.symbol, part, OUTSIDE_BOOK, book, cost=moved_cost[book] if n == 0 else ZERO)
     return "split"
-
-
-def open_warehouse_books(warehouse: Warehouse) -> AccountKey:
-    """Return the account the warehouse's ledger belongs to.
-
-    Raises
-    ------
-    LedgerError
-        If no account was met yet.
-    """
-    with warehouse.connect() as conn:
-        key = store.active_binding(conn)
-    if key is None:
-        raise LedgerError("the ledger belongs to no account yet", hint="plan a session first")
-    return key

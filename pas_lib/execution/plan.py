@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 from pas_lib.clock import next_session
@@ -330,8 +329,3 @@ def _funding(
         if amount != 0:
             moves.append(Funding(portfolio_id, amount))
     return tuple(moves)
-
-
-def execution_session_of(session: date) -> date:
-    """Return the session in which the orders of a decision go out."""
-    return next_session(session)
