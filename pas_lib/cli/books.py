@@ -12,13 +12,17 @@ from pas_lib.cli.common import AsOf, JsonFlag, context, print_json, print_table
 Who = Annotated[str | None, typer.Option("--by", help="Your name; the log-in name by default.")]
 
 
-def execute(as_of: AsOf = None, as_json: JsonFlag = False) -> None:
+def execute(
+    as_of: AsOf = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Send refused and cancelled orders once more.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Carry out the stored intents of a decision session; a second call sends nothing new."""
     from pas_lib.execution import execute as run
 
     here = context()
     session = here.session(as_of) if as_of else _last_planned(here)
-    report = run(session, here.settings, here.clock, here.warehouse)
+    report = run(session, here.settings, here.clock, here.warehouse, retry=retry)
     if as_json:
         print_json(report)
         return
