@@ -3,11 +3,20 @@
     {%- if target.type == 'postgres' -%} analyze {{ relation }} {%- endif -%}
 {%- endmacro %}
 
+{#- The same for raw tables that changed by more than a twentieth since they were last analysed. -#}
 {% macro analyze_sources() -%}
     {%- if target.type == 'postgres' and execute -%}
-        analyze {% for name in ['prices', 'wiki_views', 'politician_trades', 'macro_series', 'corporate_actions', 'securities', 'universe'] -%}
-            raw.{{ name }}{% if not loop.last %}, {% endif %}
-        {%- endfor -%}
+    do $$
+    declare
+        stale record;
+    begin
+        for stale in
+            select relname from pg_stat_user_tables
+            where schemaname = 'raw' and n_mod_since_analyze > 100 + n_live_tup / 20
+        loop
+            execute format('analyze raw.%I', stale.relname);
+        end loop;
+    end $$
     {%- endif -%}
 {%- endmacro %}
 
