@@ -1,7 +1,7 @@
-"""Bulk load of 500,000 price rows, against an INSERT of the same columns from memory inside the engine, on both engines.
+"""Bulk load of 500,000 price rows on both engines, against an INSERT of the same columns from the engine's own memory.
 
-The whole versioned load (stage, hash, compare, insert) into the indexed raw table is shown beside it: what a first load of
-a dataset costs.
+The whole versioned load (stage, hash, compare, insert) into the indexed raw table is shown beside it: what a first
+load of a dataset costs.
 """
 
 from __future__ import annotations
