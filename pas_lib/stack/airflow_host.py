@@ -51,6 +51,15 @@ _FOR_TASKS = (
     "pas_lib.execution",
     "dbt.cli.main",
 )
+_OPEN = "('queued', 'scheduled', 'running', 'restarting', 'up_for_retry', 'up_for_reschedule', 'deferred')"
+#: Runs and tasks that were cut off, and runs an asset had asked for that had not begun.
+_CLOSE_OPEN_RUNS = (
+    f"update task_instance set state = 'failed', end_date = current_timestamp where state in {_OPEN}",  # noqa: S608
+    f"update dag_run set state = 'failed', end_date = current_timestamp where state in {_OPEN}",  # noqa: S608
+    "delete from partitioned_asset_key_log where asset_partition_dag_run_id in"
+    " (select id from asset_partition_dag_run where created_dag_run_id is null)",
+    "delete from asset_partition_dag_run where created_dag_run_id is null",
+)
 COMPONENTS: dict[str, list[str]] = {
     "airflow-scheduler": ["scheduler", "--skip-serve-logs"],
     "airflow-dag-processor": ["dag-processor"],
@@ -80,13 +89,8 @@ def prepare_database() -> None:
             models.Pool.create_or_update_pool(
                 name, pool["slots"], pool["description"], include_deferred=False, session=session
             )
-        for table in ("task_instance", "dag_run"):
-            session.execute(
-                sqlalchemy.text(
-                    f"update {table} set state = 'failed', end_date = now()"  # noqa: S608 - two fixed names
-                    " where state in ('queued', 'scheduled', 'running', 'restarting', 'up_for_retry', 'deferred')"
-                )
-            )
+        for statement in _CLOSE_OPEN_RUNS:
+            session.execute(sqlalchemy.text(statement))
 
 
 def _airflow(*arguments: str) -> None:

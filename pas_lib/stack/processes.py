@@ -171,7 +171,7 @@ class Processes:
 
     # -- leftovers of a supervisor that was killed
 
-    def end_leftovers(self) -> list[str]:
+    def end_leftovers(self, *, patience: float = 3.0) -> list[str]:
         """End what a supervisor that was killed left running, and return the names of it.
 
         A recorded process counts only if it is the very one that was started: same id, same start time. Members of its
@@ -186,7 +186,7 @@ class Processes:
             pid, started = int(entry["pid"]), float(entry["started"])
             if _is_same(pid, started) or (not psutil.pid_exists(pid) and _members([pid])):
                 leaders[pid] = str(entry["name"])
-        end_sessions(list(leaders), patience=3.0)
+        end_sessions(list(leaders), patience=patience)
         self._record.unlink(missing_ok=True)
         return sorted(leaders.values())
 

@@ -156,6 +156,7 @@ def test_dag_files_are_read_in_under_a_second_each(dag_bag: Any) -> None:
     assert max(seconds.values()) < 1.0
 
 
+@pytest.mark.airflow
 def test_reading_the_dags_imports_nothing_heavy() -> None:
     probe = """
 import sys

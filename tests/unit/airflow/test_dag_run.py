@@ -78,3 +78,34 @@ def test_a_critical_one_does(run: Any) -> None:
         "wiki_views": "failed on try 1",
         "gate": "failed on try 1",
     }
+
+
+def test_runs_cut_off_by_a_kill_are_closed_and_pools_are_there(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    import sqlalchemy
+    from airflow.utils.session import create_session
+
+    from pas_lib.stack.airflow_host import prepare_database
+
+    def query(statement: str) -> list[tuple[Any, ...]]:
+        with create_session() as session:
+            found = session.execute(sqlalchemy.text(statement))
+            return [tuple(row) for row in found] if found.returns_rows else []
+
+    run("cut_off", critical=("prices",))
+    query("update dag_run set state = 'running' where dag_id = 'cut_off'")
+    query("update task_instance set state = 'queued' where dag_id = 'cut_off' and task_id = 'gate'")
+    columns = "(id, target_dag_id, created_dag_run_id, partition_key, created_at, updated_at)"
+    for number, created in ((901, "null"), (902, "1")):
+        query(
+            f"insert into asset_partition_dag_run {columns} values"
+            f" ({number}, 'transform', {created}, '2026-01-30', current_timestamp, current_timestamp)"
+        )
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    prepare_database()
+    assert query("select state from dag_run where dag_id = 'cut_off'") == [("failed",)]
+    states = dict(query("select task_id, state from task_instance where dag_id = 'cut_off'"))
+    assert states == {"prices": "success", "wiki_views": "failed", "gate": "failed"}
+    assert query("select id from asset_partition_dag_run where id > 900") == [(902,)]
+    assert set(query("select pool, slots from slot_pool")) >= {("sites", 3), ("alpaca", 1)}

@@ -83,7 +83,7 @@ def test_members_of_a_dead_leaders_session_are_ended_too(processes: Processes, t
     os.kill(parent, signal.SIGKILL)
     processes.children[0].popen.wait(timeout=10)
     assert is_running(child)
-    assert Processes(tmp_path).end_leftovers() == ["family"]
+    assert Processes(tmp_path).end_leftovers(patience=0.2) == ["family"]
     assert not is_running(child)
 
 
