@@ -18,7 +18,9 @@ def claim(home: Path, seed: int, size: str) -> None:
     PasError
         When clock and account in there belong to another world.
     """
-    wanted = {"seed": seed, "size": size}
+    from pas_lib.sandbox.world import generator_version
+
+    wanted = {"seed": seed, "size": size, "version": generator_version()}
     mark = home / "sandbox.json"
     if mark.exists():
         try:
@@ -27,7 +29,8 @@ def claim(home: Path, seed: int, size: str) -> None:
             found = None
         if found != wanted:
             raise PasError(
-                f"{home} belongs to another sandbox world ({found}, asked for {wanted}); choose another --home"
+                f"{home} belongs to another sandbox world ({found}, asked for {wanted})",
+                hint="what was collected and traded there is of that world: choose another PAS_HOME or remove this one",
             )
     mark.write_text(json.dumps(wanted))
 

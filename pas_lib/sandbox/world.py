@@ -349,12 +349,17 @@ def generate(seed: int = 7, size: str = "full") -> World:
     return World(seed, size, grid, roster, market, views, trades, series)
 
 
-def _cache_file(home: Path, seed: int, size: str) -> Path:
-    """Return the file of a world; its name tells the generator's version, which is the digest of its code."""
+def generator_version() -> str:
+    """Return the version of the generator: a digest of its code. Another version makes another world."""
     digest = hashlib.blake2b(digest_size=6)
     for name in ("congress", "macro", "names", "prices", "roster", "sessions", "vol", "wiki", "world"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return home / "world" / f"{size}-seed{seed}-{digest.hexdigest()}.npz"
+    return digest.hexdigest()
+
+
+def _cache_file(home: Path, seed: int, size: str) -> Path:
+    """Return the file of a world."""
+    return home / "world" / f"{size}-seed{seed}-{generator_version()}.npz"
 
 
 def _save(world: World, path: Path) -> None:
@@ -417,4 +422,4 @@ def load_world(home: Path | None, seed: int = 7, size: str = "full") -> World:
     return world
 
 
-__all__ = ["INDEX_SYMBOL", "Asset", "Bar", "CorporateAction", "World", "generate", "load_world"]
+__all__ = ["INDEX_SYMBOL", "Asset", "Bar", "CorporateAction", "World", "generate", "generator_version", "load_world"]

@@ -16,6 +16,7 @@ import requests
 from pas_lib.errors import PasError
 from pas_lib.sandbox.__main__ import claim
 from pas_lib.sandbox.faults import KINDS, SITES
+from pas_lib.sandbox.world import generator_version
 
 SPY = "/yahoo/v8/finance/chart/SPY?range=1mo&interval=1d"
 ROOT = Path(__file__).resolve().parents[3]
@@ -171,6 +172,10 @@ def test_a_home_belongs_to_one_world(tmp_path: Path) -> None:
     claim(tmp_path, 7, "small")
     with pytest.raises(PasError, match="another sandbox world"):
         claim(tmp_path, 8, "small")
+    mark = tmp_path / "sandbox.json"
+    mark.write_text(mark.read_text().replace(generator_version(), "000000000000"))
+    with pytest.raises(PasError, match="remove this one"):
+        claim(tmp_path, 7, "small")
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
