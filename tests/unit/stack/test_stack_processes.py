@@ -116,7 +116,8 @@ def test_a_program_that_died_is_named_with_its_last_words(processes: Processes) 
 
 def test_one_home_has_one_supervisor(tmp_path: Path) -> None:
     with (
-        Processes(tmp_path).only_one(), pytest.raises(StackError, match=rf"another run is up .*process {os.getpid()}"),
+        Processes(tmp_path).only_one(),
+        pytest.raises(StackError, match=rf"another run is up .*process {os.getpid()}"),
         Processes(tmp_path).only_one(),
     ):
         pass
