@@ -25,6 +25,8 @@ $(STAMP): requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@printf '#!/bin/sh\nPYTHONPATH="%s$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s" -m pas_lib.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)/python" > $(BIN)/pas
+	@chmod +x $(BIN)/pas
 	@touch $@
 
 install: $(STAMP) ## Create the environment from the hash-locked requirements
@@ -38,8 +40,8 @@ api: $(STAMP) ## Serve the REST API and the dashboard alone
 test: $(STAMP) ## Run the tests on real engines (at most 15 minutes)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --timeout 600
 
-test-fast: $(STAMP) ## Run the tests that need no server, and lint (at most a minute)
-	$(BIN)/python -m pytest tests/unit -m "not slow and not airflow" -q --timeout 60
+test-fast: $(STAMP) ## Run the tests that need no server (at most a minute)
+	$(BIN)/python -m pytest tests/unit -m "not slow and not airflow" -q -n 2 --timeout 60
 
 test-full: $(STAMP) ## Run all tests, the long fault and kill matrices included
 	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 1800
