@@ -47,6 +47,7 @@ def airflow_environment(
     -------
     dict of str to str
     """
+    logs = settings.home / "airflow" / "logs"
     address = f"http://127.0.0.1:{settings.airflow_port}"
     options: dict[str, dict[str, str]] = {
         "CORE": {
@@ -78,7 +79,12 @@ def airflow_environment(
         # Files are read at the start; an edited one is noticed within a minute.
         "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": "60", "REFRESH_INTERVAL": "60", "PARSING_PROCESSES": "2"},
         "USAGE_DATA_COLLECTION": {"ENABLED": "False"},
-        "LOGGING": {"COLORED_CONSOLE_LOG": "False"},
+        # Said outright: the configuration file Airflow makes for itself would remember where its home was first.
+        "LOGGING": {
+            "COLORED_CONSOLE_LOG": "False",
+            "BASE_LOG_FOLDER": str(logs),
+            "DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(logs / "dag_processor"),
+        },
     }
     env = dict(os.environ if base is None else base)
     env["AIRFLOW_HOME"] = str(settings.home / "airflow")

@@ -36,6 +36,7 @@ def test_airflow_listens_on_loopback_asks_for_a_log_in_and_tells_nobody(tmp_path
     assert env["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
     assert int(env["AIRFLOW__CORE__PARALLELISM"]) <= 4
     assert env["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+    assert env["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] == str(tmp_path / "airflow" / "logs")
 
 
 def test_the_connection_names_the_warehouse_not_airflows_database(tmp_path: Path) -> None:
