@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import RetryDecision, RetryPolicy
 
 from pas_lib import errors
+from pas_lib.dbt import DbtError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +24,15 @@ _FINAL = (
     errors.OrderError,
     errors.GuardError,
 )
-_PASSING = (errors.WarehouseUnavailable, errors.SourceError, errors.BrokerError, ConnectionError, TimeoutError)
+#: A failed build is among them: what failed is run again alone, and a lock or a lost connection is over by then.
+_PASSING = (
+    errors.WarehouseUnavailable,
+    errors.SourceError,
+    errors.BrokerError,
+    DbtError,
+    ConnectionError,
+    TimeoutError,
+)
 
 
 class PasRetryPolicy(RetryPolicy):

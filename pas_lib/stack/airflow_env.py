@@ -90,6 +90,8 @@ def airflow_environment(
     env["AIRFLOW_HOME"] = str(settings.home / "airflow")
     for section, values in options.items():
         env |= {f"AIRFLOW__{section}__{name}": value for name, value in values.items()}
+    # On macOS a forked process may not touch system libraries otherwise.
+    env["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
     env["AIRFLOW_CONN_PAS_WAREHOUSE"] = json.dumps(warehouse_connection(warehouse_url))
     return program_environment(settings, base=env)
 

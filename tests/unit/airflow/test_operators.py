@@ -17,6 +17,7 @@ from pas_operators import GateOperator, StepOperator, connection_url, plain, ses
 from pas_retry import PasRetryPolicy
 
 from pas_lib import errors
+from pas_lib.dbt import DbtError, DbtResult
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,7 @@ class Answered(errors.SourceError):
         (errors.WarehouseError("newer than the code"), RetryAction.FAIL),
         (errors.SettingsError("bad"), RetryAction.FAIL),
         (errors.BrokerError("away"), RetryAction.RETRY),
+        (DbtError("node x error"), RetryAction.RETRY),
         (errors.LedgerError("unbalanced"), RetryAction.FAIL),
         (errors.OrderError("plan"), RetryAction.FAIL),
         (errors.GuardError("guard"), RetryAction.FAIL),
@@ -218,3 +220,50 @@ def test_a_step_without_work_of_its_own_cannot_run(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PAS_HOME", str(tmp_path))
     with pytest.raises(NotImplementedError):
         StepOperator(task_id="x").execute({"partition_key": "2026-01-30"})  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------------------------------- dbt
+
+
+class RecordingDbt:
+    """Stands where the runner stands, and notes what is asked of it; its target folder is real."""
+
+    def __init__(self, folder: Any) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+
+    def target_path(self, part: str) -> Any:
+        return self.folder / part
+
+    def build(self, session: dt.date) -> DbtResult:
+        return self._note(f"build {session}")
+
+    def retry(self, session: dt.date) -> DbtResult:
+        return self._note(f"retry {session}")
+
+    def _note(self, text: str) -> DbtResult:
+        self.asked.append(text)
+        return DbtResult(("build",), 1.25, {"a": "success", "b": "success", "c": "pass"}, {}, self.folder)
+
+
+def test_a_build_starts_anew_and_a_retry_goes_by_its_own_results(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    from pas_operators import DbtBuildOperator
+
+    monkeypatch.setenv("PAS_HOME", str(tmp_path))
+    monkeypatch.setenv("PAS_SOURCES", "public")
+    runner = RecordingDbt(tmp_path)
+    monkeypatch.setattr("pas_lib.dbt.Dbt.from_settings", lambda settings: runner)
+    results = tmp_path / "transform" / "run_results.json"
+    results.parent.mkdir()
+    results.write_text("another session's")
+    operator = DbtBuildOperator(task_id="dbt_build")
+    first = operator.execute({"partition_key": "2026-01-30", "ti": SimpleNamespace(try_number=1)})  # type: ignore[arg-type]
+    assert first == {"seconds": 1.2, "nodes": {"pass": 1, "success": 2}}
+    # A build killed before it wrote its results must not be "retried" by those of the session before.
+    assert not results.exists()
+    results.write_text("this session's")
+    operator.execute({"partition_key": "2026-01-30", "ti": SimpleNamespace(try_number=2)})  # type: ignore[arg-type]
+    assert results.read_text() == "this session's"
+    assert runner.asked == ["build 2026-01-30", "retry 2026-01-30"]
