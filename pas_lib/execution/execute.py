@@ -36,7 +36,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock, decision_time, session_close, session_open
+from pas_lib.clock import NY, Clock, decision_time, session_close, session_on_or_before, session_open
 from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
 from pas_lib.execution.approvals import check_live
@@ -192,7 +192,8 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
     sync.pull_activities(gateway, key, warehouse, clock)
     run.steps.reach("fills_applied")
     result = sync.reconcile(gateway, key, warehouse, clock)
-    _snapshot(gateway, warehouse, clock, run.plan.execution_session, run.opens)
+    if session_on_or_before(clock.now().astimezone(NY).date()) == run.plan.execution_session:
+        _snapshot(gateway, warehouse, clock, run.plan.execution_session, run.opens)
     run.steps.reach("reconciled")
     return _report(run, result)
 

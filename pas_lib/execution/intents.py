@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock, decision_time
+from pas_lib.clock import Clock, decision_time, next_session
 from pas_lib.errors import GuardError, OrderError
 from pas_lib.execution import ledger, store, sync
 from pas_lib.execution.approvals import check_live_account
@@ -117,14 +117,16 @@ def create_plan(
         sync.refresh_orders(broker, key, held, clock, never_sent_is_over=True)
         sync.reconcile(broker, key, held, clock)
         with held.connect() as conn:
-            holdings = store.holdings(conn, key)
-            cash = store.cash_by_book(conn, key)
+            # A plan made late is still one of the evening: what the next morning changed, execution takes care of.
+            before = next_session(decision.session)
+            holdings = store.holdings(conn, key, before=before)
+            cash = store.cash_by_book(conn, key, before=before)
             complete = _with_closes(conn, decision, holdings)
             equity = complete.managed_equity
             if equity is None:
                 closes = {s: to_decimal(c) for s, c in complete.closes.items()}
                 closes |= {t.symbol: to_decimal(t.decision_close) for t in complete.targets}
-                equity = ledger.managed_equity(conn, key, closes)
+                equity = ledger.managed_equity(conn, key, closes, before=before)
         drawn = plan(
             complete, holdings, equity, cash=cash, assets=broker.assets(), constraints=constraints_of(settings)
         )

@@ -261,10 +261,12 @@ def total_holdings(conn: Conn, key: AccountKey) -> dict[str, Decimal]:
     return {symbol: qty for symbol, qty in totals.items() if qty != 0}
 
 
-def managed_equity(conn: Conn, key: AccountKey, closes: Mapping[str, Decimal]) -> Decimal:
+def managed_equity(
+    conn: Conn, key: AccountKey, closes: Mapping[str, Decimal], *, before: date | None = None
+) -> Decimal:
     """Return the value of all books but EXTERNAL, in USD; a holding without a close counts at its cost."""
     value = ZERO
-    for (book, asset), (amount, cost) in store.balances(conn, key).items():
+    for (book, asset), (amount, cost) in store.balances(conn, key, before=before).items():
         if book == EXTERNAL_BOOK:
             continue
         if asset == USD:

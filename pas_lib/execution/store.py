@@ -180,26 +180,29 @@ def balances(
     Parameters
     ----------
     before : date, optional
-        Count only entries of earlier sessions.
+        Count only entries of earlier sessions; opening balances and adjustments count in any case.
     """
     rows = _rows(
         conn,
         """select book, asset, sum(amount) as amount, sum(cost) as cost from ops.ledger_entries
-           where broker = %s and account_number = %s and book <> %s and (%s::date is null or session < %s)
+           where broker = %s and account_number = %s and book <> %s
+             and (%s::date is null or session < %s or kind in ('opening', 'adjustment'))
            group by book, asset having sum(amount) <> 0 order by book, asset""",
         (key.broker, key.account_number, OUTSIDE_BOOK, before, before),
     )
     return {(r["book"], r["asset"]): (r["amount"], r["cost"]) for r in rows}
 
 
-def cash_by_book(conn: Conn, key: AccountKey) -> dict[str, Decimal]:
+def cash_by_book(conn: Conn, key: AccountKey, *, before: date | None = None) -> dict[str, Decimal]:
     """Return USD by book."""
-    return {book: amount for (book, asset), (amount, _) in balances(conn, key).items() if asset == USD}
+    lines = balances(conn, key, before=before)
+    return {book: amount for (book, asset), (amount, _) in lines.items() if asset == USD}
 
 
-def holdings(conn: Conn, key: AccountKey) -> dict[tuple[str, str], Decimal]:
+def holdings(conn: Conn, key: AccountKey, *, before: date | None = None) -> dict[tuple[str, str], Decimal]:
     """Return shares by (book, symbol)."""
-    return {(book, asset): amount for (book, asset), (amount, _) in balances(conn, key).items() if asset != USD}
+    lines = balances(conn, key, before=before)
+    return {(book, asset): amount for (book, asset), (amount, _) in lines.items() if asset != USD}
 
 
 # -------------------------------------------------------------------------------------------------- plans

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 #: Shares up to this do not count as a difference; cash up to a cent.
 SHARE_TOLERANCE = Decimal("1e-6")
 #: How far back the feed is read again: rows without a time of day come late.
+_PAIRED = frozenset({"SPLIT", "NC"})
 OVERLAP = timedelta(days=7)
 
 
@@ -63,6 +64,12 @@ def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehous
         groups[str(activity.payload.get("group_id") or activity.activity_id)].append(activity)
     for group in groups.values():
         first = group[0]
+        if (
+            first.activity_type in _PAIRED
+            and len({(a.qty or ZERO) > 0 for a in group}) < 2
+            and "group_id" in first.payload
+        ):
+            continue  # the other half has not come yet
         order = _owner(gateway, key, warehouse, first) if first.activity_type == "FILL" else None
         now = clock.now()
         with warehouse.connect() as conn:

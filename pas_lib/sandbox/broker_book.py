@@ -293,6 +293,7 @@ class Book:
 
     def assets(self) -> list[WorldAsset]:
         """Return all lines known today."""
+        self._assets = None
         self.asset("")
         return [] if self._assets is None else list(self._assets[1].values())
 
