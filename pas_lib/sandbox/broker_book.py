@@ -280,22 +280,25 @@ class Book:
 
     # ------------------------------------------------------------------------------------------------- market
 
-    def asset(self, symbol: str, day: date | None = None) -> WorldAsset | None:
+    def asset(self, symbol: str) -> WorldAsset | None:
         """Return a line by symbol as known today."""
-        day = day or self.today()
+        day = self.today()
         if self._assets is None or self._assets[0] != day:
-            lines: dict[str, WorldAsset] = {}
-            for line in self.world.assets(day):
-                if line.symbol not in lines or line.tradable:
-                    lines[line.symbol] = line
-            self._assets = (day, lines)
+            self._assets = (day, self._lines(day))
         return self._assets[1].get(symbol)
 
     def assets(self) -> list[WorldAsset]:
         """Return all lines known today."""
-        self._assets = None
-        self.asset("")
-        return [] if self._assets is None else list(self._assets[1].values())
+        day = self.today()
+        self._assets = (day, self._lines(day))
+        return list(self._assets[1].values())
+
+    def _lines(self, day: date) -> dict[str, WorldAsset]:
+        lines: dict[str, WorldAsset] = {}
+        for line in self.world.assets(day):
+            if line.symbol not in lines or line.tradable:
+                lines[line.symbol] = line
+        return lines
 
     def today(self) -> date:
         """Return the date in New York."""
