@@ -36,6 +36,7 @@ from pas_lib.pipeline.records import (
     last_decision_session,
     load_decision,
     store_decision,
+    untraded_sessions,
 )
 from pas_lib.pipeline.regime import RegimeState, compute_regimes, regime_as_of, store_regimes
 from pas_lib.pipeline.sizing import CapBreach, Caps, SecurityInfo, Sleeve, Wish, cap_wishes, wish
@@ -358,11 +359,15 @@ def _wishes(
     weights = {name: _model_weights(model, str(name)) for name in shares.index}
     symbols = symbols_at(warehouse, session, {key for one in weights.values() for key in one.index})
     sleeves = []
-    last = last_decision_session(warehouse, session)
+    last = last_decision_session(warehouse, session) or calendar.previous_session(session)
+    untraded = untraded_sessions(warehouse, session)
     for name in shares.index:
         newest = model.latest(str(name))
+        # Due is what was not decided yet, and what was decided while its orders never went out.
         due = (
-            newest is not None and not newest.is_stale and newest.session > (last or calendar.previous_session(session))
+            newest is not None
+            and not newest.is_stale
+            and (newest.session > last or newest.session <= untraded.get(str(name), date.min))
         )
         by_id = weights[name]
         # A name without a price at the session cannot be bought: its share stays cash.

@@ -349,6 +349,29 @@ def last_decision_session(warehouse: Warehouse, before: date) -> date | None:
     return newest
 
 
+def untraded_sessions(warehouse: Warehouse, before: date) -> dict[str, date]:
+    """Return portfolio -> session of its newest live decision that was due, where its orders did not all go out.
+
+    That is so when the market day passed without an execution, and when the trading state held orders back. An order
+    that a guard or the broker refused did go out: it is tried again only when a person asks.
+    """
+    rows = warehouse.rows(
+        "select portfolio_id, session from ("
+        " select distinct on (l.portfolio_id) l.portfolio_id, l.session"
+        " from ops.alloc_log l join ops.decisions d using (decision_id)"
+        " where l.event = 'allocation' and d.origin = 'live' and l.session < %s"
+        " and l.trades and (l.details ->> 'is_due')::boolean"
+        " order by l.portfolio_id, l.session desc) newest"
+        " where not exists (select 1 from ops.order_plans p where p.session = newest.session)"
+        " or exists (select 1 from ops.intents i where i.session = newest.session"
+        " and i.portfolio_id = newest.portfolio_id and i.kind = 'order'"
+        " and not exists (select 1 from ops.orders o where o.intent_id = i.intent_id"
+        " and (o.broker_order_id is not null or o.state in ('denied', 'rejected'))))",
+        (before,),
+    )
+    return {str(row["portfolio_id"]): row["session"] for row in rows}
+
+
 def last_decision(warehouse: Warehouse, session: date) -> Decision | None:
     """Return the newest stored live decision up to a session."""
     rows = warehouse.rows(

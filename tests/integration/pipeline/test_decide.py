@@ -211,7 +211,7 @@ def test_between_week_ends_the_allocation_stays_and_nobody_trades(warehouse: War
 
 
 def buy_everything(warehouse: Warehouse, decision) -> None:  # type: ignore[no-untyped-def]
-    """Write books that hold exactly what was decided, at the decision closes."""
+    """Write books that hold exactly what was decided, at the decision closes, and that its plan was carried out."""
     closes = {
         row["symbol"]: Decimal(str(row["close"]))
         for row in warehouse.rows(
@@ -235,6 +235,12 @@ def buy_everything(warehouse: Warehouse, decision) -> None:  # type: ignore[no-u
         conn.execute(
             "insert into ops.ledger_bindings (broker, account_number, warehouse_id, bound_at, bound_by, reason,"
             " is_active) values ('sandbox', 'A1', 'w', now(), 't', 't', true)"
+        )
+        conn.execute(
+            "insert into ops.order_plans (broker, account_number, session, execution_session, plan_hash, inputs_hash,"
+            " managed_equity, sizing_equity, refusals, created_at)"
+            " values ('sandbox', 'A1', %s, %s, 'h', 'h', 0, 0, '[]', now()) on conflict do nothing",
+            (decision.session, calendar.next_session(decision.session)),
         )
         for number, (book, asset, amount) in enumerate(entries):
             for line, (name, value) in enumerate(((book, amount), ("OUTSIDE", -amount))):
