@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock, decision_time, next_session
+from pas_lib.clock import Clock, decision_time, next_session, ny_midnight
 from pas_lib.errors import GuardError, OrderError
 from pas_lib.execution import ledger, store, sync
 from pas_lib.execution.approvals import check_live_account
@@ -20,6 +20,7 @@ from pas_lib.execution.types import (
     USD,
     Account,
     AccountKey,
+    AssetRule,
     Constraints,
     Decision,
     OrderPlan,
@@ -127,9 +128,9 @@ def create_plan(
                 closes = {s: to_decimal(c) for s, c in complete.closes.items()}
                 closes |= {t.symbol: to_decimal(t.decision_close) for t in complete.targets}
                 equity = ledger.managed_equity(conn, key, closes, before=before)
-        drawn = plan(
-            complete, holdings, equity, cash=cash, assets=broker.assets(), constraints=constraints_of(settings)
-        )
+        symbols = {t.symbol for t in complete.targets} | {symbol for _, symbol in holdings}
+        assets = _assets(broker, symbols, before, clock)
+        drawn = plan(complete, holdings, equity, cash=cash, assets=assets, constraints=constraints_of(settings))
         intents = intents_of(drawn, key)
         result = StoredPlan(
             key=key, session=drawn.session, execution_session=drawn.execution_session, plan_hash=drawn.plan_hash,
@@ -141,6 +142,17 @@ def create_plan(
         with held.connect() as conn:
             store.insert_plan(conn, key, drawn, intents, clock.now())
         return result
+
+
+def _assets(
+    gateway: AlpacaGateway, symbols: Iterable[str], execution_session: date, clock: Clock
+) -> dict[str, AssetRule]:
+    """Return what the broker trades, under the names of the evening: execution translates into the day's."""
+    rules = gateway.assets()
+    if clock.now() < ny_midnight(execution_session):
+        return rules
+    _, renames = gateway.share_changes(symbols, execution_session)
+    return rules | {old: replace(rules[new], symbol=old) for old, new in renames.items() if new in rules}
 
 
 def _with_closes(conn: store.Conn, decision: Decision, holdings: Mapping[tuple[str, str], Decimal]) -> Decision:

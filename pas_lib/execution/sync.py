@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 #: Shares up to this do not count as a difference; cash up to a cent.
 SHARE_TOLERANCE = Decimal("1e-6")
 #: How far back the feed is read again: rows without a time of day come late.
-_PAIRED = frozenset({"SPLIT", "NC"})
 OVERLAP = timedelta(days=7)
+#: Activities that take shares away in one row and give them back in another.
+_PAIRED = frozenset({"SPLIT", "NC"})
 
 
 def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock) -> int:
@@ -48,7 +49,8 @@ def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehous
     EXTERNAL.
 
     Each activity is applied in a transaction of its own together with the note that it was, so that dying in between
-    neither loses nor doubles one.
+    neither loses nor doubles one. A split or rename waits until both of its halves are there: half of one leaves
+    nobody who held the shares.
     """
     with warehouse.connect() as conn:
         since = store.last_activity_at(conn, key)
@@ -64,12 +66,8 @@ def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehous
         groups[str(activity.payload.get("group_id") or activity.activity_id)].append(activity)
     for group in groups.values():
         first = group[0]
-        if (
-            first.activity_type in _PAIRED
-            and len({(a.qty or ZERO) > 0 for a in group}) < 2
-            and "group_id" in first.payload
-        ):
-            continue  # the other half has not come yet
+        if _is_torn(group):
+            continue
         order = _owner(gateway, key, warehouse, first) if first.activity_type == "FILL" else None
         now = clock.now()
         with warehouse.connect() as conn:
@@ -80,6 +78,14 @@ def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehous
             for activity in group:
                 store.insert_activity(conn, key, activity, outcome, now)
     return len(new)
+
+
+def _is_torn(group: Sequence[Activity]) -> bool:
+    """Tell whether rows that say they have siblings came without them."""
+    first = group[0]
+    if first.activity_type not in _PAIRED or not first.payload.get("group_id"):
+        return False
+    return len({(a.qty or ZERO) > 0 for a in group}) < 2
 
 
 def _owner(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, fill: Activity) -> StoredOrder | None:

@@ -49,7 +49,10 @@ def test_a_rename_of_the_morning_leaves_the_plan_as_it_was(stage: Any, late: boo
     stage.action("AAA", "rename", E2, new_symbol="NEW")
     if late:
         next_morning(stage)
-    stage.decide({"p": {"AAA": 0.1, "BBB": 0.3}}, E)
+        stage.world.gone.add("AAA")
+        stage.world.prices["NEW"] = stage.world.prices["AAA"]
+    plan = stage.decide({"p": {"AAA": 0.1, "BBB": 0.3}}, E, closes={"AAA": 100.0})
+    assert plan.refusals == ()
     stage.world.prices["NEW"] = stage.world.prices["AAA"]
     stage.at_open(E2)
     report = stage.execute(E)
@@ -57,3 +60,22 @@ def test_a_rename_of_the_morning_leaves_the_plan_as_it_was(stage: Any, late: boo
     assert report.reconciliation.is_clean
     assert orders(stage) == {("p", "NEW", "sell"): Decimal(98), ("p", "BBB", "buy"): Decimal(196)}
     assert stage.holdings() == {("p", "NEW"): Decimal(98), ("p", "BBB"): Decimal(588)}
+
+
+def test_a_dividend_of_the_morning_is_not_counted_beside_the_close_that_contains_it(stage: Any) -> None:
+    stage.run({"p": {"AAA": 0.2}}, D)
+    stage.action("AAA", "dividend", E2, amount=2.0)
+    next_morning(stage)
+    plan = stage.decide({"p": {"AAA": 0.2}}, E)
+    assert plan.managed_equity == Decimal(100_000)
+    stage.assert_books_are_the_brokers()
+    stage.at_evening(E2)
+    assert stage.decide({"p": {"AAA": 0.2}}, E2).managed_equity == Decimal(100_392)
+
+
+def test_books_opened_in_the_morning_are_sized_on(stage: Any) -> None:
+    stage.clock.at = calendar.session_open(E) - timedelta(hours=2)
+    plan = stage.decide({"p": {"AAA": 0.2}}, D)
+    assert plan.managed_equity == Decimal(100_000)
+    stage.at_open()
+    assert stage.execute(D).fills == 1
