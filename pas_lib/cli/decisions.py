@@ -138,7 +138,7 @@ def regime(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag =
 
 def decide(
     as_of: AsOf = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would be decided.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Store nothing; show what would be decided.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Decide a session: weights, allocation, regime, caps, orders. Deciding again returns what was stored."""

@@ -192,8 +192,7 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
     sync.pull_activities(gateway, key, warehouse, clock)
     run.steps.reach("fills_applied")
     result = sync.reconcile(gateway, key, warehouse, clock)
-    if session_on_or_before(clock.now().astimezone(NY).date()) == run.plan.execution_session:
-        _snapshot(gateway, warehouse, clock, run.plan.execution_session, run.opens)
+    _snapshot(gateway, warehouse, clock, run.plan.execution_session, run.opens)
     run.steps.reach("reconciled")
     return _report(run, result)
 
@@ -542,7 +541,12 @@ def _wait(run: _Run, side: Side) -> None:
 def _snapshot(
     gateway: AlpacaGateway, warehouse: Warehouse, clock: Clock, session: date, prices: Mapping[str, Decimal]
 ) -> None:
-    """Store the account's figures of a session; EXTERNAL counts at ``prices``, without one at cost."""
+    """Store the account's figures of a session; EXTERNAL counts at ``prices``, without one at cost.
+
+    Once the next session's day has begun the broker shows that day's figures: then nothing is stored.
+    """
+    if session_on_or_before(clock.now().astimezone(NY).date()) != session:
+        return
     account = gateway.account()
     with warehouse.connect() as conn:
         external = ZERO
@@ -558,7 +562,8 @@ def snapshot_account(
 ) -> Reconciliation:
     """Bring the books up to date after a session and store the account's figures at its close.
 
-    For the evening: what expired at the close becomes final, dividends and fees of the day are booked.
+    For the evening: what expired at the close becomes final, dividends and fees of the day are booked. Later than
+    that the books are brought up to date all the same, but the figures are another day's and are not stored.
 
     Raises
     ------

@@ -23,7 +23,7 @@ from pas_lib.allocation import Allocation, allocate, apply_band
 from pas_lib.clock import Clock
 from pas_lib.errors import OrderError, WarehouseError
 from pas_lib.execution import Decision as ExecutionDecision
-from pas_lib.execution import StoredPlan, Target, create_plan, reconcile
+from pas_lib.execution import StoredPlan, Target, create_plan, snapshot_account
 from pas_lib.pipeline import marts
 from pas_lib.pipeline.books import Book, read_book
 from pas_lib.pipeline.model import ModelRun, run_model, store_model
@@ -85,7 +85,8 @@ def decide(
     settings, clock, warehouse
         Configuration, time, and the store of record.
     dry_run
-        True computes and returns the same and writes nothing, in the warehouse or at the broker.
+        True computes and returns the same and stores neither decision nor plan; nothing happens at the broker. The
+        books are opened and brought up to date all the same.
     run_id
         Who runs it, for the log.
     planner
@@ -113,9 +114,10 @@ def decide(
         raise OrderError(f"session {session} has not closed yet", hint="decide after its close")
     in_time = now < calendar.session_close(calendar.next_session(session))
     if in_time and planner is None and load_decision(warehouse, session) is None:
-        # Sizing starts from books that show what the broker shows; the first contact opens them.
+        # Sizing starts from books that show what the broker shows; the first contact opens them. In the evening the
+        # account's figures at the close come with it.
         marts.require_built(warehouse, session)
-        reconcile(settings, clock, warehouse)
+        snapshot_account(session, settings, clock, warehouse)
     with warehouse.connect() as conn:
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         origin = _origin(conn, session, in_time)
