@@ -14,7 +14,7 @@ from pas_lib.execution import ledger, store, sync
 from pas_lib.execution.approvals import check_live_account
 from pas_lib.execution.broker import AlpacaGateway, check_origin
 from pas_lib.execution.ids import intent_id
-from pas_lib.execution.plan import plan
+from pas_lib.execution.plan import plan, usable_closes
 from pas_lib.execution.types import (
     EXTERNAL_BOOK,
     USD,
@@ -125,9 +125,7 @@ def create_plan(
             complete = _with_closes(conn, decision, holdings)
             equity = complete.managed_equity
             if equity is None:
-                closes = {s: to_decimal(c) for s, c in complete.closes.items()}
-                closes |= {t.symbol: to_decimal(t.decision_close) for t in complete.targets}
-                equity = ledger.managed_equity(conn, key, closes, before=before)
+                equity = ledger.managed_equity(conn, key, usable_closes(complete), before=before)
         symbols = {t.symbol for t in complete.targets} | {symbol for _, symbol in holdings}
         assets = _assets(broker, symbols, before, clock)
         drawn = plan(complete, holdings, equity, cash=cash, assets=assets, constraints=constraints_of(settings))
@@ -157,8 +155,7 @@ def _assets(
 
 def _with_closes(conn: store.Conn, decision: Decision, holdings: Mapping[tuple[str, str], Decimal]) -> Decision:
     """Add the closes of whatever is held and not priced by the decision."""
-    known = {t.symbol for t in decision.targets} | set(decision.closes)
-    missing = sorted({symbol for (_, symbol) in holdings} - known)
+    missing = sorted({symbol for (_, symbol) in holdings} - set(usable_closes(decision)))
     if not missing:
         return decision
     found = store.closes(conn, missing, decision.session, decision_time(decision.session))

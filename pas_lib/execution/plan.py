@@ -100,7 +100,7 @@ def plan(
     if equity < 0:
         raise OrderError(f"managed equity is {equity}: nothing can be sized")
     sizing = (equity * (_ONE - limits.cash_buffer)).quantize(NANO)
-    closes = _closes(decision)
+    closes = usable_closes(decision)
     held = {
         key: qty
         for key, qty in holdings.items()
@@ -180,7 +180,14 @@ def _check(decision: Decision, limits: Constraints) -> None:
         raise OrderError(f"{where}: weights add up to {total}, above the gross cap {limits.gross_cap}")
 
 
-def _closes(decision: Decision) -> dict[str, Decimal]:
+def usable_closes(decision: Decision) -> dict[str, Decimal]:
+    """Return the decision closes that are positive numbers, by symbol, in USD.
+
+    Raises
+    ------
+    OrderError
+        If a symbol has two different ones.
+    """
     closes: dict[str, Decimal] = {}
     given = [(s, c) for s, c in decision.closes.items()] + [(t.symbol, t.decision_close) for t in decision.targets]
     for symbol, value in given:

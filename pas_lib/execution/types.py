@@ -68,7 +68,7 @@ class Target:
     weight_of_equity : float
         Share of sizing equity, after allocation, exposure scale and caps; 0 means "sell all".
     decision_close : Decimal or float
-        The unadjusted close of the decision session, in USD.
+        The unadjusted close of the decision session, in USD; NaN when there is none (the target is refused).
     """
 
     portfolio_id: str

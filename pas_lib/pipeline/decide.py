@@ -21,7 +21,7 @@ import psycopg
 from pas_lib import clock as calendar
 from pas_lib.allocation import Allocation, allocate, apply_band
 from pas_lib.clock import Clock
-from pas_lib.errors import OrderError, WarehouseError
+from pas_lib.errors import OrderError
 from pas_lib.execution import Decision as ExecutionDecision
 from pas_lib.execution import StoredPlan, Target, create_plan, snapshot_account
 from pas_lib.pipeline import marts
@@ -495,10 +495,8 @@ def _digits(value: float) -> str:
 def execution_decision(decision: Decision, warehouse: Warehouse, settings: Settings) -> ExecutionDecision:
     """Translate a decision into what the execution room takes, from stored numbers and decision closes.
 
-    Raises
-    ------
-    WarehouseError
-        When a target has no close in the session.
+    A holding that has no close (renamed, and no price list knows the new name yet) goes over without one: the plan
+    refuses it by name and leaves it where it is.
     """
     trading = [part for part in decision.portfolios if part.trades]
     symbols = {symbol for part in trading for symbol in part.weights}
@@ -511,13 +509,10 @@ def execution_decision(decision: Decision, warehouse: Warehouse, settings: Setti
     closes = dict(zip(rows["symbol"].astype(str), rows["close"].astype(float), strict=True)) if len(rows) else {}
     book = read_book(warehouse, decision.session, settings)
     known = {**book.closes, **closes}
-    missing = sorted(symbols - set(known))
-    if missing:
-        raise WarehouseError(f"no close of {missing[0]} up to session {decision.session}")
     return ExecutionDecision(
         session=decision.session,
         targets=tuple(
-            Target(part.portfolio_id, symbol, share, known[symbol])
+            Target(part.portfolio_id, symbol, share, known.get(symbol, math.nan))
             for part in trading
             for symbol, share in sorted(part.weights.items())
         ),

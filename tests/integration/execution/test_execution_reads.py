@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from pas_lib.clock import next_session, session_close
-from pas_lib.execution import EquityPortfolio, cancel_open, current_shares, current_weights, managed_equity
+from pas_lib.execution import (
+    Decision,
+    EquityPortfolio,
+    Target,
+    cancel_open,
+    create_plan,
+    current_shares,
+    current_weights,
+    managed_equity,
+)
 
 D = date(2026, 1, 30)
 E = next_session(D)
@@ -102,3 +111,14 @@ def test_a_dry_run_stores_no_intent(stage: Any) -> None:
     assert not draft.is_new
     assert [i.symbol for i in draft.intents] == ["USD", "AAA"]
     assert stage.rows("select * from ops.intents") == []
+
+
+def test_a_target_without_a_close_is_refused_and_the_rest_is_planned(stage: Any) -> None:
+    decision = Decision(
+        session=D, targets=(Target("p", "AAA", 0.1, 100.0), Target("p", "BBB", 0.1, float("nan"))),
+        trading=frozenset({"p"}),
+    )  # fmt: skip
+    plan = create_plan(decision, stage.settings, stage.clock, stage.warehouse, gateway=stage.gateway())
+    assert plan.managed_equity == Decimal(100_000)
+    assert [(i.kind, i.symbol) for i in plan.intents] == [("funding", "USD"), ("order", "AAA")]
+    assert [(r.symbol, r.code) for r in plan.refusals] == [("BBB", "NO_PRICE")]
