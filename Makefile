@@ -23,7 +23,7 @@ $(STAMP): requirements.txt
 	@# uv comes first, by its own hashed lines, because it installs the rest many times faster than pip
 	@awk '/^uv==/{keep=1} /^[a-z]/&&!/^uv==/{keep=0} keep' requirements.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt || \
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --system-certs --require-hashes requirements.txt || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@printf '#!/bin/sh\nPYTHONPATH="%s$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s" -m pas_lib.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)/python" > $(BIN)/pas
 	@chmod +x $(BIN)/pas
@@ -59,7 +59,7 @@ bench: $(STAMP) ## Print the benchmark tables
 	$(BIN)/python -m tests.benchmarks
 
 lock: $(STAMP) ## Write requirements.txt from requirements.in
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet \
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --quiet \
 		--python-version 3.11 requirements.in -o requirements.txt
 
 clean: ## Remove the environment and caches (data in var/ stays)
