@@ -122,6 +122,7 @@ class Target(Answer):
 class PortfolioDetail(Portfolio):
     """One portfolio with its latest target weights."""
 
+    targets_session: date | None = Field(description="decision session of the targets; none before the first one")
     targets: list[Target]
 
 

@@ -103,17 +103,25 @@ def portfolios(reader: Reader) -> models.PortfolioList:
 
 
 def portfolio(reader: Reader, portfolio_id: str) -> models.PortfolioDetail:
-    """Return one portfolio with the target weights of its latest decision."""
+    """Return one portfolio with its target weights: those of the latest decision that made it trade."""
     require_portfolio(reader, portfolio_id)
     found = next(p for p in portfolios(reader).records if p.portfolio_id == portfolio_id)
-    targets = reader.records(
-        "select symbol, security_id, weight, share from ops.weight_history"
-        " where portfolio_id = %(id)s and origin = 'live'"
-        " and session = (select max(session) from ops.decisions where origin = 'live')"
-        " order by weight desc, symbol",
+    # A portfolio that drifts has no targets of that session; one that went to cash has a session without rows.
+    session = reader.scalar(
+        "select max(l.session) as session from ops.alloc_log l join ops.decisions d on d.decision_id = l.decision_id"
+        " where l.portfolio_id = %(id)s and l.event = 'allocation' and l.trades and d.origin = 'live'",
         {"id": portfolio_id},
     )
-    return models.PortfolioDetail(**found.model_dump(), targets=[models.Target.model_validate(row) for row in targets])
+    targets = reader.records(
+        "select symbol, security_id, weight, share from ops.weight_history"
+        " where portfolio_id = %(id)s and origin = 'live' and session = %(session)s order by weight desc, symbol",
+        {"id": portfolio_id, "session": session},
+    )
+    return models.PortfolioDetail(
+        **found.model_dump(),
+        targets_session=session,
+        targets=[models.Target.model_validate(row) for row in targets],
+    )
 
 
 # Sums of a view have no stated precision, and the mirror keeps such decimals as text.

@@ -124,11 +124,12 @@ def _scores(api: ApiReader, session: date) -> Iterator[str]:
 def _targets(api: ApiReader, session: date) -> Iterator[str]:
     del session
     for portfolio in api.get("/portfolios")["records"]:
-        targets = api.get(f"/portfolios/{portfolio['portfolio_id']}")["targets"]
-        top = sorted(targets, key=lambda row: (-row["weight"], row["symbol"]))
+        detail = api.get(f"/portfolios/{portfolio['portfolio_id']}")
+        top = sorted(detail["targets"], key=lambda row: (-row["weight"], row["symbol"]))
         shown = ", ".join(f"{row['symbol']} {row['weight']:.1%}" for row in top[:_TOP_TARGETS])
         more = f" and {len(top) - _TOP_TARGETS} more" if len(top) > _TOP_TARGETS else ""
-        yield f"{portfolio['portfolio_id']:<24}{shown or 'cash'}{more}"
+        since = f"   (decided {detail['targets_session']})" if detail["targets_session"] else ""
+        yield f"{portfolio['portfolio_id']:<24}{shown or 'cash'}{more}{since}"
 
 
 def _allocation(api: ApiReader, session: date) -> Iterator[str]:

@@ -45,11 +45,17 @@ def test_book(filled: Warehouse, client: TestClient) -> None:
 
     detail = get(client, "/portfolios/congress_aggregate")
     assert [(t["symbol"], t["weight"]) for t in detail["targets"]] == [("AAA", 0.5), ("BRK.B", 0.3), ("CCC", 0.2)]
-    assert {k: v for k, v in detail.items() if k != "targets"} == first
+    assert detail["targets_session"] == "2026-02-02"
+    assert {k: v for k, v in detail.items() if not k.startswith("targets")} == first
 
     # A portfolio that lost its share has no targets any more, though older decisions gave it some.
     filled.execute("delete from ops.weight_history where portfolio_id = 'sector_risk_parity' and decision_id = 'd2'")
     assert get(client, "/portfolios/sector_risk_parity")["targets"] == []
+    # One that drifts keeps the targets of the decision that made it trade last.
+    filled.execute("update ops.alloc_log set trades = false where decision_id = 'd2'")
+    drifting = get(client, "/portfolios/sector_risk_parity")
+    assert drifting["targets_session"] == "2026-01-30"
+    assert len(drifting["targets"]) == 3
 
     close = {
         row["symbol"]: row["close"]
