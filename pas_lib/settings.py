@@ -87,6 +87,8 @@ class Settings(BaseModel):
     max_session_turnover: float = Field(1.5, gt=0, validation_alias=_named("PAS_MAX_SESSION_TURNOVER"))
     min_trade_notional: float = Field(5.0, ge=1.0, validation_alias=_named("PAS_MIN_TRADE_NOTIONAL"))
     max_price_move: Fraction = Field(0.20, validation_alias=_named("PAS_MAX_PRICE_MOVE"))
+    max_daily_loss: Fraction = Field(0.05, validation_alias=_named("PAS_MAX_DAILY_LOSS"))
+    max_drawdown: Fraction = Field(0.20, validation_alias=_named("PAS_MAX_DRAWDOWN"))
     allow_live: bool = Field(False, validation_alias=_named("PAS_ALLOW_LIVE"))
     live_account: str | None = Field(None, validation_alias=_named("PAS_LIVE_ACCOUNT"))
 

@@ -295,6 +295,14 @@ class AlpacaGateway:
         except (KeyError, TypeError, InvalidOperation) as error:
             raise BrokerError(f"a position has no usable field {error}") from None
 
+    def market_prices(self) -> dict[str, Decimal]:
+        """Return the price of each position as it counts in the account's equity, in USD."""
+        rows = self._read("its positions", lambda: self._trading.get("/positions"), shape=list)
+        try:
+            return {str(r["symbol"]): _decimal(r["current_price"]) for r in rows if r.get("current_price") is not None}
+        except (KeyError, TypeError, InvalidOperation) as error:
+            raise BrokerError(f"a position has no usable field {error}") from None
+
     def open_orders(self) -> list[BrokerOrder]:
         """Return all open orders of the account, ours or not."""
         found: dict[str, BrokerOrder] = {}

@@ -36,10 +36,11 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import NY, Clock, decision_time, session_close, session_on_or_before, session_open
+from pas_lib.clock import NY, Clock, session_close, session_on_or_before, session_open
 from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
 from pas_lib.execution.approvals import check_live
+from pas_lib.execution.breaker import judge_losses
 from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected, OutcomeUnknown, state_of
 from pas_lib.execution.ids import client_order_id
 from pas_lib.execution.intents import connect
@@ -192,7 +193,7 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
     sync.pull_activities(gateway, key, warehouse, clock)
     run.steps.reach("fills_applied")
     result = sync.reconcile(gateway, key, warehouse, clock)
-    _snapshot(gateway, warehouse, clock, run.plan.execution_session, run.opens)
+    _snapshot(gateway, warehouse, clock, run.plan.execution_session)
     run.steps.reach("reconciled")
     return _report(run, result)
 
@@ -538,16 +539,15 @@ def _wait(run: _Run, side: Side) -> None:
                 sync.record(run.warehouse, run.clock, order, found)
 
 
-def _snapshot(
-    gateway: AlpacaGateway, warehouse: Warehouse, clock: Clock, session: date, prices: Mapping[str, Decimal]
-) -> None:
-    """Store the account's figures of a session; EXTERNAL counts at ``prices``, without one at cost.
+def _snapshot(gateway: AlpacaGateway, warehouse: Warehouse, clock: Clock, session: date) -> bool:
+    """Store the account's figures of a session; EXTERNAL counts at the broker's prices, without one at cost.
 
-    Once the next session's day has begun the broker shows that day's figures: then nothing is stored.
+    Once the next session's day has begun the broker shows that day's figures: then nothing is stored, which is what
+    the result tells.
     """
     if session_on_or_before(clock.now().astimezone(NY).date()) != session:
-        return
-    account = gateway.account()
+        return False
+    account, prices = gateway.account(), gateway.market_prices()
     with warehouse.connect() as conn:
         external = ZERO
         for (book, asset), (amount, cost) in store.balances(conn, account.key).items():
@@ -555,6 +555,7 @@ def _snapshot(
                 external += amount * prices[asset] if asset in prices else cost
         external = external.quantize(NANO)
         store.upsert_account_metrics(conn, account, session, clock.now(), account.equity - external, external)
+    return True
 
 
 def snapshot_account(
@@ -562,8 +563,9 @@ def snapshot_account(
 ) -> Reconciliation:
     """Bring the books up to date after a session and store the account's figures at its close.
 
-    For the evening: what expired at the close becomes final, dividends and fees of the day are booked. Later than
-    that the books are brought up to date all the same, but the figures are another day's and are not stored.
+    For the evening: what expired at the close becomes final, dividends and fees of the day are booked, and the
+    circuit breaker judges what the account has lost (`pas_lib.execution.breaker`). Later than that the books are
+    brought up to date all the same, but the figures are another day's and are not stored.
 
     Raises
     ------
@@ -577,10 +579,8 @@ def snapshot_account(
         account = connect(settings, clock, held, broker)
         sync.refresh_orders(broker, account.key, held, clock, never_sent_is_over=True)
         result = sync.reconcile(broker, account.key, held, clock)
-        with held.connect() as conn:
-            symbols = sorted({symbol for book, symbol in store.holdings(conn, account.key) if book == EXTERNAL_BOOK})
-            prices = store.closes(conn, symbols, session, decision_time(session)) if symbols else {}
-        _snapshot(broker, held, clock, session, prices)
+        if _snapshot(broker, held, clock, session):
+            judge_losses(settings, account.key, held, clock)
     return result
 
 

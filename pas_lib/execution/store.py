@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 
 from pas_lib.errors import LedgerError, OrderError
 from pas_lib.execution.types import (
+    EXTERNAL_BOOK,
     OUTSIDE_BOOK,
     USD,
     ZERO,
@@ -555,6 +556,33 @@ def upsert_account_metrics(
         (account.key.broker, account.key.account_number, session, at, account.equity, account.cash,
          account.long_market_value, account.buying_power, managed_equity, external_value),
     )  # fmt: skip
+
+
+def managed_path(conn: Conn, key: AccountKey, *, not_by: str) -> list[tuple[Decimal, Decimal]]:
+    """Return (managed equity, money that came in since the snapshot before) by session, oldest first, in USD.
+
+    It begins with the last snapshot before somebody other than ``not_by`` set the trading state to ACTIVE; with the
+    first one when nobody ever did.
+    """
+    rows = _rows(
+        conn,
+        """with figures as (
+               select session, taken_at, managed_equity, lag(taken_at) over (order by session) as before
+               from ops.account_metrics where broker = %s and account_number = %s),
+           reset as (
+               select max(f.session) as session from figures f
+               where f.taken_at <= (select max(set_at) from ops.trading_state where state = 'ACTIVE' and set_by <> %s))
+           select f.managed_equity, coalesce(sum(l.amount), 0) as flow
+           from figures f cross join reset r
+           left join ops.ledger_entries l
+               on l.broker = %s and l.account_number = %s and l.asset = 'USD' and l.book not in (%s, %s)
+               and l.kind in ('opening', 'transfer', 'adjustment', 'external')
+               and l.recorded_at <= f.taken_at and l.recorded_at > f.before
+           where r.session is null or f.session >= r.session
+           group by f.session, f.managed_equity order by f.session""",
+        (key.broker, key.account_number, not_by, key.broker, key.account_number, OUTSIDE_BOOK, EXTERNAL_BOOK),
+    )
+    return [(r["managed_equity"], r["flow"]) for r in rows]
 
 
 def closes(conn: Conn, symbols: Sequence[str], session: date, known_by: datetime) -> dict[str, Decimal]:
