@@ -1,8 +1,9 @@
 {#- Every version of a raw table with the time it ended.
 
-    A version of a natural key ends when the next one becomes known, in the order (known_at, row_id); a tombstone ends
-    its predecessor and is no version itself. The version as known at T is the one with
-    known_at <= T and (superseded_at is null or superseded_at > T): at most one per key. -#}
+    A version of a natural key ends when the next one of the same source becomes known, in the order (known_at, row_id);
+    a tombstone ends its predecessor and is no version itself. The version as known at T is the one with
+    known_at <= T and (superseded_at is null or superseded_at > T): at most one per key and source. What one source no
+    longer states another may still state: a model that adds up rows takes each key once. -#}
 {% macro versions(dataset, key, columns) -%}
 with source as (
     select * from {{ source('raw', dataset) }}
@@ -19,7 +20,7 @@ ordered as (
         {%- endfor %}
         event_date,
         known_at,
-        lead(known_at) over (partition by {{ key | join(', ') }} order by known_at, row_id) as superseded_at,
+        lead(known_at) over (partition by {{ key | join(', ') }}, source order by known_at, row_id) as superseded_at,
         min(known_at) over (partition by {{ key | join(', ') }}) as first_known_at,
         ingested_at,
         source,

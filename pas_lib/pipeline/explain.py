@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from pas_lib import clock as calendar
@@ -168,7 +168,7 @@ def raw_rows(warehouse: Warehouse, one: Strategy, security_id: str, symbol: str,
     out: list[RawRow] = []
     for dataset in one.datasets:
         for name in _TABLES.get(dataset, (dataset,)):
-            out.extend(_rows_of(warehouse, name, names, at, one.lookback_days))
+            out.extend(_rows_of(warehouse, name, names, one.window_start(session), at))
     return tuple(sorted(out, key=lambda row: (row.event_date, row.known_at, row.dataset)))
 
 
@@ -180,11 +180,31 @@ _LOOKUP = {
     "politician_trades": (
         "symbol",
         "first_known_at",
-        ("politician", "chamber", "party", "transaction", "amount_range", "transaction_date", "report_date", "owner"),
+        (
+            "politician",
+            "chamber",
+            "party",
+            "transaction",
+            "amount_range",
+            "amount_low",
+            "amount_high",
+            "transaction_date",
+            "report_date",
+            "owner",
+        ),
     ),
     "wiki_views": ("article", "event_date", ("project", "article", "views")),
     "prices": ("symbol", "event_date", ("symbol", "open", "close", "volume")),
     "corporate_actions": ("symbol", "event_date", ("symbol", "action", "ratio", "amount")),
+}
+
+#: Rows of a dataset that no signal counts are no reason: exchanges, options, bonds, trades without an amount.
+_COUNTS = {
+    "politician_trades": (
+        "transaction in ('purchase', 'sale', 'sale_partial', 'sale_full') and amount_low is not null and"
+        " coalesce(lower(asset_type), '') in ('', 'st', 'stock', 'common stock', 'ef', 'etf', 'exchange traded fund',"
+        " 'exchange traded funds')"
+    ),
 }
 
 
@@ -203,18 +223,19 @@ def _names(warehouse: Warehouse, security_id: str, symbol: str, at: datetime) ->
     return names
 
 
-def _rows_of(warehouse: Warehouse, dataset: str, names: list[str], at: datetime, days: int) -> list[RawRow]:
+def _rows_of(warehouse: Warehouse, dataset: str, names: list[str], start: datetime, at: datetime) -> list[RawRow]:
     from pas_lib.datasets import dataset as dataset_of
 
     column, about, shown = _LOOKUP[dataset]
-    start = at - timedelta(days=days)
     key = ", ".join(dataset_of(dataset).key)
+    # The newest version of each source; what two sources state is one row.
     rows = warehouse.rows(
-        f"select {', '.join((*_PROVENANCE, *shown))} from ("  # noqa: S608 - names of this catalogue
-        f" select distinct on ({key}) *, min(known_at) over (partition by {key}) as first_known_at"
+        f"select distinct on ({key}) {', '.join((*_PROVENANCE, *shown))} from ("  # noqa: S608 - names of this catalogue
+        f" select distinct on ({key}, source) *, min(known_at) over (partition by {key}) as first_known_at"
         f" from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
-        f" order by {key}, known_at desc, row_id desc) as known"
-        f" where not is_deleted and {about} > %(start)s order by event_date, known_at",
+        f" order by {key}, source, known_at desc, row_id desc) as known"
+        f" where not is_deleted and {about} > %(start)s and {_COUNTS.get(dataset, 'true')}"
+        f" order by {key}, known_at desc, row_id desc",
         {"names": names, "at": at, "start": start.date() if about == "event_date" else start},
     )
     return [

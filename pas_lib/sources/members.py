@@ -187,7 +187,8 @@ def batches(
         if not change.name:
             continue
         security_id = f"sym:{change.symbol}:{slug(change.name)}"
-        added = change.day if change.event == "added" and not change.is_assumed else None
+        # By the day of a removal, too, the company was known under the symbol, whoever took it over since.
+        stated = None if change.is_assumed else change.day
         securities.setdefault(
             (security_id, change.symbol),
             {
@@ -198,7 +199,7 @@ def batches(
                 "wiki_title": change.wiki_title,
                 "asset_class": "stock",
                 "leverage": 1.0,
-                "first_listed": added,
+                "first_listed": stated,
             },
         )
     scopes = [{"index_name": index_name}] if complete else []

@@ -6,7 +6,7 @@ import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
@@ -172,6 +172,10 @@ class Strategy(ABC):
     @abstractmethod
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
         """Return the weights of the chosen names, indexed by security_id, adding to at most 1."""
+
+    def window_start(self, session: date) -> datetime:
+        """Return the time from which on (itself excluded) a session's signal looks at rows, in UTC."""
+        return clock.decision_time(session) - timedelta(days=self.lookback_days)
 
     def stale_datasets(self, market: MarketView) -> dict[str, float | None]:
         """Return the datasets older than tolerated, with their age in days (None: nothing known)."""

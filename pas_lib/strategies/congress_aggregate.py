@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import ClassVar
 
+from pas_lib import clock
 from pas_lib.strategies.base import Cadence, EqualWeight
 
 
@@ -26,3 +29,9 @@ class CongressAggregate(EqualWeight):
     positive_only: ClassVar[bool] = True
 
     take: int = 20
+
+    def window_start(self, session: date) -> datetime:
+        """Return the decision time of the same day of the month before (of its last day where it is shorter)."""
+        year, month = (session.year, session.month - 1) if session.month > 1 else (session.year - 1, 12)
+        day = date(year, month, min(session.day, monthrange(year, month)[1]))
+        return datetime.combine(day, clock.DECISION_TIME, clock.NY).astimezone(UTC)

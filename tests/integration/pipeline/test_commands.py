@@ -123,8 +123,8 @@ def write_trades(warehouse: Warehouse) -> None:
             conn.execute(
                 "insert into raw.politician_trades (source, event_date, known_at, ingested_at, source_url, run_id,"
                 " content_hash, is_deleted, politician, symbol, transaction_date, report_date, transaction,"
-                " amount_range, owner, ordinal) values ('quiver', %s, %s, %s, %s, 'r', %s, %s, %s, 'S00', %s, %s,"
-                " 'purchase', %s, '', 1)",
+                " amount_range, amount_low, owner, ordinal) values ('quiver', %s, %s, %s, %s, 'r', %s, %s, %s, 'S00',"
+                " %s, %s, 'purchase', %s, 1001, '', 1)",
                 (
                     day,
                     known,

@@ -13,15 +13,17 @@ with sessions as (
     {% endif %}
 ),
 
-disclosed as (
-    select
+-- a trade that several sources state counts once
+stated as (
+    select distinct on (
+        sessions.session, trades.politician, trades.symbol, trades.transaction_date, trades.report_date,
+        trades.transaction, trades.amount_range, trades.owner, trades.ordinal
+    )
         sessions.session,
         sessions.decision_at,
         symbols.security_id,
-        sum(
-            case when trades.transaction = 'purchase' then 1 else -1 end
-            * (trades.amount_low + coalesce(trades.amount_high, trades.amount_low)) / 2
-        ) as net_bought
+        case when trades.transaction = 'purchase' then 1 else -1 end
+        * (trades.amount_low + coalesce(trades.amount_high, trades.amount_low)) / 2 as bought
     from {{ ref('stg_raw__politician_trades') }} as trades
     inner join sessions
         on sessions.decision_at >= trades.first_known_at
@@ -38,7 +40,19 @@ disclosed as (
         and coalesce(lower(trades.asset_type), '') in (
             '', 'st', 'stock', 'common stock', 'ef', 'etf', 'exchange traded fund', 'exchange traded funds'
         )
-    group by sessions.session, sessions.decision_at, symbols.security_id
+    order by
+        sessions.session, trades.politician, trades.symbol, trades.transaction_date, trades.report_date,
+        trades.transaction, trades.amount_range, trades.owner, trades.ordinal, trades.known_at desc, trades.row_id desc
+),
+
+disclosed as (
+    select
+        session,
+        decision_at,
+        security_id,
+        sum(bought) as net_bought
+    from stated
+    group by session, decision_at, security_id
 ),
 
 candidates as (
