@@ -559,9 +559,18 @@ def _snapshot(gateway: AlpacaGateway, warehouse: Warehouse, clock: Clock, sessio
 
 
 def snapshot_account(
-    session: date, settings: Settings, clock: Clock, warehouse: Warehouse, *, gateway: AlpacaGateway | None = None
+    session: date,
+    settings: Settings,
+    clock: Clock,
+    warehouse: Warehouse,
+    *,
+    gateway: AlpacaGateway | None = None,
+    is_for_sizing: bool = False,
 ) -> Reconciliation:
     """Bring the books up to date after a session and store the account's figures at its close.
+
+    With ``is_for_sizing`` the books must be complete: orders whose fills the broker's feed does not show yet are an
+    error in the end.
 
     For the evening: what expired at the close becomes final, dividends and fees of the day are booked, and the
     circuit breaker judges what the account has lost (`pas_lib.execution.breaker`). Later than that the books are
@@ -572,7 +581,7 @@ def snapshot_account(
     GuardError
         If the broker's account is not the ledger's.
     BrokerError
-        If the broker does not answer.
+        If the broker does not answer, or fills are missing and ``is_for_sizing``.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
     with store.only_one(warehouse) as held:
@@ -581,6 +590,8 @@ def snapshot_account(
         result = sync.reconcile(broker, account.key, held, clock)
         if _snapshot(broker, held, clock, session):
             judge_losses(settings, account.key, held, clock)
+        if is_for_sizing:
+            sync.require_booked(held, account.key)
     return result
 
 
@@ -619,6 +630,8 @@ def adopt(
     ------
     GuardError
         If orders of ours are still open.
+    BrokerError
+        If the broker does not answer, or does not show all fills yet.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
     with store.only_one(warehouse) as held:
@@ -633,6 +646,7 @@ def adopt(
                     raise GuardError(
                         "orders are still open: differences cannot be told from fills", hint="cancel them first"
                     )
+            sync.require_booked(held, account.key)
         past = broker.activities(clock.now() - 2 * sync.OVERLAP)
         positions, prices = broker.positions()
         account = broker.account()

@@ -105,7 +105,7 @@ def create_plan(
     GuardError
         If the broker, the account or the warehouse is not the right one.
     BrokerError
-        If the broker does not answer.
+        If the broker does not answer, or does not show all fills yet.
     """
     broker = gateway or AlpacaGateway.from_settings(settings)
     with store.only_one(warehouse) as held:
@@ -117,6 +117,7 @@ def create_plan(
             return stored
         sync.refresh_orders(broker, key, held, clock, never_sent_is_over=True)
         sync.reconcile(broker, key, held, clock)
+        sync.require_booked(held, key)
         with held.connect() as conn:
             # A plan made late is still one of the evening: what the next morning changed, execution takes care of.
             before = next_session(decision.session)

@@ -158,6 +158,24 @@ def refresh_orders(
     return problems
 
 
+def require_booked(warehouse: Warehouse, key: AccountKey) -> None:
+    """Refuse to go on while orders are filled whose fills the feed does not show: the books lack them.
+
+    Raises
+    ------
+    BrokerError
+        Naming how many; they are booked by a later call.
+    """
+    with warehouse.connect() as conn:
+        missing = store.unapplied_fills(conn, key)
+    if missing:
+        fills = "1 fill is" if len(missing) == 1 else f"{len(missing)} fills are"
+        raise BrokerError(
+            f"{fills} not in the broker's activities yet, first {missing[0][1]} {missing[0][0]}: the books are not complete",
+            hint="try again later",
+        )
+
+
 # -------------------------------------------------------------------------------------------- reconciliation
 
 

@@ -117,7 +117,7 @@ def decide(
         # Sizing starts from books that show what the broker shows; the first contact opens them. In the evening the
         # account's figures at the close come with it.
         marts.require_built(warehouse, session)
-        snapshot_account(session, settings, clock, warehouse)
+        snapshot_account(session, settings, clock, warehouse, is_for_sizing=True)
     with warehouse.connect() as conn:
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         origin = _origin(conn, session, in_time)
