@@ -171,7 +171,7 @@ def require_booked(warehouse: Warehouse, key: AccountKey) -> None:
     if missing:
         fills = "1 fill is" if len(missing) == 1 else f"{len(missing)} fills are"
         raise BrokerError(
-            f"{fills} not in the broker's activities yet, first {missing[0][1]} {missing[0][0]}: the books are not complete",
+            f"{fills} not in the broker's activities yet ({missing[0][1]} {missing[0][0]}): the books are not complete",
             hint="try again later",
         )
 
