@@ -11,6 +11,7 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
+from pas_lib import clock as calendar
 from pas_lib.errors import WarehouseError
 from pas_lib.warehouse import Warehouse, trusted
 
@@ -62,8 +63,12 @@ def _missing(error: Exception) -> WarehouseError:
     return WarehouseError(f"{name} does not exist", hint="run `pas build` first")
 
 
+#: A session with prices of fewer securities than this share of the session before was not collected whole.
+LEAST_COVERAGE = 0.8
+
+
 def require_built(warehouse: Warehouse, session: date) -> None:
-    """Refuse to go on when dbt has not been run for the session, or the session has no prices.
+    """Refuse to go on when dbt has not been run for the session, or the session's prices are missing or not all there.
 
     Raises
     ------
@@ -73,8 +78,11 @@ def require_built(warehouse: Warehouse, session: date) -> None:
     found = read(
         warehouse,
         "select (select max(session) from marts.regime_inputs) as built,"
-        " (select max(session) from marts.daily_returns where session <= {session}) as priced",
+        " (select max(session) from marts.daily_returns where session <= {session}) as priced,"
+        " (select count(*) from marts.daily_returns where session = {session}) as bars,"
+        " (select count(*) from marts.daily_returns where session = {before}) as bars_before",
         session=session,
+        before=calendar.previous_session(session),
     ).iloc[0]
     built, priced = as_date(found["built"]), as_date(found["priced"])
     if built is None or built < session:
@@ -82,6 +90,11 @@ def require_built(warehouse: Warehouse, session: date) -> None:
     if priced != session:
         raise WarehouseError(
             f"there are no prices of session {session}; the last are of {priced}", hint="run `pas ingest prices`"
+        )
+    if found["bars"] < LEAST_COVERAGE * found["bars_before"]:
+        raise WarehouseError(
+            f"session {session} has prices of {found['bars']} securities, the one before of {found['bars_before']}",
+            hint="the site has not published all of them yet: run `pas ingest prices` and `pas build` again",
         )
 
 
