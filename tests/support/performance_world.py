@@ -12,11 +12,25 @@ from pas_lib.warehouse import Warehouse, copy_arrow
 from tests.support.raw_world import RawWorld
 
 PORTFOLIOS = ("congress_aggregate", "sector_risk_parity", "volatility_momentum", "wiki_attention", "flat")
+#: Series at the edges of the definitions; the first of each one falls on the session that makes the last the newest.
+EDGES: dict[str, list[float]] = {
+    "one": [0.01],
+    "two": [0.01, -0.02],
+    "only_gains": [0.001 * (1 + i % 7) for i in range(30)],
+    "only_losses": [-0.001 * (1 + i % 7) for i in range(30)],
+    "constant": [0.001] * 40,
+    "ruined": [0.02, -0.01, -1.0, 0.05, 0.03],
+    "lost_first": [-0.1, *[0.001 * (i % 5 - 1) for i in range(30)]],
+    "nineteen": [0.004 * ((i * 7) % 11 - 5) for i in range(19)],
+    "twenty": [0.004 * ((i * 7) % 11 - 5) for i in range(20)],
+    "forty_with_ties": [(-0.03, 0.01, 0.0, 0.02)[i % 4] for i in range(40)],
+    "fifty_one": [0.003 * ((i * 13) % 17 - 8) for i in range(51)],
+}
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
-    """Fill ops with returns of five portfolios (one does not move) and the ledger of one that holds two names."""
+    """Fill ops with returns of portfolios, those at the edges too, and the ledger of one that holds two names."""
     rng = np.random.default_rng(5)
     sessions = list(world.sessions)[-200:]
     rows = {"portfolio_id": [], "session": [], "model_return": [], "turnover": [], "cost": []}
@@ -28,6 +42,10 @@ def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
             rows["model_return"].append(0.0 if portfolio == "flat" else float(rng.normal(0.0003, 0.01)))
             rows["turnover"].append(0.1)
             rows["cost"].append(0.0001)
+    for portfolio, returns in EDGES.items():
+        for day, value in zip(sessions[-len(returns) :], returns, strict=True):
+            for name, field in zip(rows, (portfolio, day, value, 0.1, 0.0001), strict=True):
+                rows[name].append(field)
     n = len(rows["session"])
     table = pa.table({**rows, "origin": ["live"] * n, "computed_at": pa.array([NOW] * n, pa.timestamp("us", "UTC"))})
     with warehouse.connect() as conn:

@@ -308,14 +308,23 @@ class RawWorld:
             self._action(symbol, self.sessions[n // 2 + 1], "dividend", amount=1.0)
 
     def _action(self, symbol: str, day: date, action: str, **values: Any) -> None:
-        held = self.renamed[1] if symbol == self.renamed[0] else symbol
+        held = symbol
+        if symbol == self.renamed[0]:
+            # collected under the old symbol at the time, and again with the history of the new one
+            held = self.renamed[1]
+            if day < self.rename_day:
+                at = clock.decision_time(day)
+                self._state(symbol, day, action, **values, ingested_at=at)
         if symbol == self.reused and day < self.reuse_day:
             values["ingested_at"] = clock.decision_time(day)
+        self._state(held, day, action, **values)
+
+    def _state(self, symbol: str, day: date, action: str, **values: Any) -> None:
         self.add(
             "corporate_actions",
             day,
             clock.ny_midnight(day),
-            symbol=held,
+            symbol=symbol,
             action=action,
             currency="USD",
             ordinal=0,

@@ -12,6 +12,7 @@ import pytest
 from pas_lib.analytics import performance_summary
 from pas_lib.dbt import Dbt, DbtError
 from tests.support.marts import END, KEYS, Built, differences, duckdb_frame, read
+from tests.support.performance_world import EDGES, PORTFOLIOS
 
 
 def test_everything_is_built_and_every_test_passes(built: Built) -> None:
@@ -225,7 +226,7 @@ def test_metrics_agree_with_the_python_figures(built: Built) -> None:
         "session"
     )["ret"]
     metrics = built.warehouse.frame("select * from marts.metrics where basis = 'model'").set_index("portfolio_id")
-    assert len(metrics) == 5
+    assert len(metrics) == len(PORTFOLIOS) + len(EDGES) == 16
     for portfolio, rows in returns.groupby("portfolio_id"):
         series = rows.set_index("session")["model_return"].sort_index()
         expected = performance_summary(series, benchmark.reindex(series.index))
