@@ -97,6 +97,9 @@ class Dataset:
         Its own columns; the common ones (``event_date``, ``known_at``, ...) are added to every table.
     key : tuple of str
         Natural key: own columns, or ``event_date``.
+    subject : tuple of str
+        The part of the key that names what a row is about, where the rest of the key are statements about it. A new key
+        that comes as another one of the same subject vanishes corrects that one: it is known from then on, not before.
     event_date : str
         The own column that gives the event date, or ``"event_date"`` where the parser sets it.
     known_at : KnownAt
@@ -152,6 +155,7 @@ class Dataset:
     key: tuple[str, ...]
     known_at: KnownAt
     known_at_doc: str
+    subject: tuple[str, ...] = ()
     event_date: str = "event_date"
     cadence: Cadence = "daily"
     history: Literal["full", "none"] = "full"

@@ -56,6 +56,7 @@ DATASET = Dataset(
         "owner",
         "ordinal",
     ),
+    subject=("politician", "symbol", "transaction_date", "report_date"),
     event_date="transaction_date",
     known_at=per_date("report_date", next_session_midnight),
     known_at_doc="00:00 New York of the first session after the report date",

@@ -175,6 +175,13 @@ class VersionedLoad:
             f" order by {key}, s.source, s.seq desc"
         )
         empty = self.conn.execute(trusted(f"select not exists (select 1 from {data.table})")).fetchone()
+        first = "d.before is null"
+        if data.subject and deleted:
+            about = " and ".join(f"g.{name} = d.{name}" for name in data.subject)
+            first += (
+                f" and not exists (select 1 from {data.table} g where {about} and g.source = d.source"
+                " and g.is_deleted and g.run_id = %(run)s)"
+            )
         if empty and empty[0]:
             # There is nothing to compare with: half the time of a first load.
             statement = f"""
@@ -194,7 +201,7 @@ class VersionedLoad:
                 ), added as (
                     {insert}
                     select d.source, d.event_date,
-                           case when d.before is null then d.known_at else greatest(d.known_at, d.before, %(now)s) end,
+                           case when {first} then d.known_at else greatest(d.known_at, d.before, %(now)s) end,
                            %(now)s, d.source_url, %(run)s, d.content_hash, false, {picked}
                     from diff d
                 )
