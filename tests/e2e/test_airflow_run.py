@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from pas_lib.stack.state import STEPS
-from tests.support.job import TOKENS, Job, job_of_its_own, wait_for
+from tests.support.job import CANARIES, TOKENS, Job, job_of_its_own, wait_for
 
 pytestmark = pytest.mark.airflow
 
@@ -68,8 +68,9 @@ def test_two_sessions_one_after_the_other(job: Job, undisturbed: list[tuple[Any,
     assert [(row["dag_id"], row["partition_key"], row["state"]) for row in runs] == [
         (step, session, "success") for session in (FRIDAY, MONDAY) for step in STEPS
     ]
-    for secret in TOKENS.values():
+    for secret in (TOKENS | CANARIES).values():
         assert job.files_with(secret) == []
+    assert job.files_with("volatility_momentum-20260130-")  # the search does see what the tables hold
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -27,6 +28,14 @@ TOKENS = {
     "API_TOKEN": "test-admin-token-0123456789abcdef0123",
     "API_READ_TOKEN": "test-read-token-0123456789abcdef01234",
     "AIRFLOW_ADMIN_PASSWORD": "test-airflow-password-0123456789",
+}
+
+#: Keys of real accounts that happen to be set where the sandbox runs.
+CANARIES = {
+    "FRED_API_KEY": "c4n4ryfred0123456789abcdefabcdef",
+    "QUIVER_API_KEY": "canary-quiver-0123456789",
+    "ALPACA_API_KEY": "CANARYALPACA01234567",
+    "ALPACA_API_SECRET": "canary-alpaca-secret-0123456789abcdef",
 }
 
 
@@ -63,6 +72,7 @@ class Job:
         return (
             clean
             | TOKENS
+            | CANARIES
             | {
                 "PAS_HOME": str(self.home),
                 "PAS_SANDBOX_URL": self.sandbox_url,
@@ -198,13 +208,20 @@ class Job:
             return [tuple(row.values()) for row in warehouse.rows(query)]
 
     def files_with(self, secret: str) -> list[str]:
-        """Return logs that hold a secret."""
+        """Return the files of the home that hold a secret: logs, landing, both databases, the mirror.
+
+        Airflow's own password file is what it is.
+        """
         return [
             str(path.relative_to(self.home))
-            for folder in ("logs", "airflow/logs", "run", "landing")
-            for path in (self.home / folder).rglob("*")
-            if path.is_file() and secret.encode() in path.read_bytes()
+            for path in self.home.rglob("*")
+            if path.is_file() and path.name != "passwords.json" and secret.encode() in _content(path)
         ]
+
+
+def _content(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
 @contextmanager
