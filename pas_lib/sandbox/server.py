@@ -22,6 +22,7 @@ from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
 from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
+from pas_lib.sandbox.sites.apewisdom import ApeWisdom
 from pas_lib.sandbox.sites.base import Context, reply
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
@@ -134,6 +135,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/quiver-api/beta/{path:path}", api.answer),
         Route("/quiver/{path:path}", pages.answer),
         Route("/alpaca-data/{path:path}", data.answer),
+        Route("/apewisdom/api/v1.0/filter/{path:path}", ApeWisdom(context).answer),
         Route("/sandbox/clock", admin.clock),
         Route("/sandbox/advance", admin.advance, methods=["POST"]),
         Route("/sandbox/faults", admin.fault, methods=["GET", "PUT", "POST", "DELETE"]),

@@ -32,6 +32,7 @@ ASKS = [
     ("fredgraph", "macro_series", ("DGS10",)),
     ("quiver_api", "politician_trades", ()),
     ("quiver_page", "politician_trades", ()),
+    ("apewisdom", "reddit_mentions", ()),
 ]
 
 

@@ -1,0 +1,45 @@
+"""Staging of the datasets that are captured: versions, and what is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.marts import Built
+
+DAY = date(2025, 12, 31)
+EVENING, LATER = datetime(2026, 1, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 17, tzinfo=UTC)
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def put(built: Built) -> Iterator[Put]:
+    """Add rows to the built warehouse, whose staging models are views; taken away at the end."""
+    used = set()
+
+    def add(dataset: str, known_at: datetime, **values: Any) -> None:
+        used.add(dataset)
+        built.world.append(built.warehouse, dataset, DAY, known_at, capture_date=DAY, **values)
+
+    yield add
+    for dataset in used:
+        built.warehouse.execute(f"delete from raw.{dataset}")
+
+
+def test_mentions(built: Built, put: Put):
+    row = {"forum": "all-stocks", "symbol": "IT", "rank": 1}
+    put("reddit_mentions", EVENING, mentions=90, **row)
+    put("reddit_mentions", LATER, mentions=95, **row)
+    put("reddit_mentions", EVENING, **{**row, "symbol": "S001", "rank": 2}, mentions=40)
+    found = built.warehouse.rows(
+        "select symbol, mentions, is_common_word, known_at, superseded_at, first_known_at"
+        " from staging.stg_raw__reddit_mentions order by symbol, known_at"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("IT", 90, True, EVENING, LATER, EVENING),
+        ("IT", 95, True, LATER, None, EVENING),
+        ("S001", 40, False, EVENING, None, EVENING),
+    ]
