@@ -24,6 +24,7 @@ from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
 from pas_lib.sandbox.sites.apewisdom import ApeWisdom
 from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.finviz import Finviz
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
@@ -136,6 +137,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/quiver/{path:path}", pages.answer),
         Route("/alpaca-data/{path:path}", data.answer),
         Route("/apewisdom/api/v1.0/filter/{path:path}", ApeWisdom(context).answer),
+        Route("/finviz/{path:path}", Finviz(context).answer),
         Route("/sandbox/clock", admin.clock),
         Route("/sandbox/advance", admin.advance, methods=["POST"]),
         Route("/sandbox/faults", admin.fault, methods=["GET", "PUT", "POST", "DELETE"]),

@@ -43,3 +43,18 @@ def test_mentions(built: Built, put: Put):
         ("IT", 95, True, LATER, None, EVENING),
         ("S001", 40, False, EVENING, None, EVENING),
     ]
+
+
+def test_headlines(built: Built, put: Put):
+    scored = {"sentiment_library": "vaderSentiment", "sentiment_version": "3.3.2"}
+    row = {"url": "https://news.example/1", "symbol": "S001", "published_at": EVENING, **scored}
+    put("news_headlines", EVENING, headline="S001 wins", sentiment=0.5, **row)
+    put("news_headlines", LATER, headline="S001 wins again", sentiment=0.6, **row)
+    found = built.warehouse.rows(
+        "select headline, sentiment, published_at, known_at, superseded_at from staging.stg_raw__news_headlines"
+        " order by known_at"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("S001 wins", 0.5, EVENING, EVENING, LATER),
+        ("S001 wins again", 0.6, EVENING, LATER, None),
+    ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,32 @@ def test_mentions_are_captured_once_a_session(here: Collector):
     assert found[1]["n"] == third.parsed
 
 
-CAPTURED = ["reddit_mentions"]
+def test_a_headline_counts_once_however_often_it_is_seen(here: Collector):
+    first = here.collect("news_headlines")
+    assert (first.status, first.payloads, first.new, first.quarantined) == ("loaded", 1, first.parsed, 0)
+    assert here.collect("news_headlines").status == "unchanged"
+    seen = here.now
+    here.sandbox.clock.advance("2026-01-31T20:00")
+    second = here.collect("news_headlines")
+    assert 0 < second.new < second.parsed
+    assert (second.changed, second.deleted) == (0, 0)
+    stored = here.rows("select * from raw.news_headlines")
+    assert len(stored) == len({(row["url"], row["symbol"]) for row in stored}) == first.new + second.new
+    assert {row["known_at"] for row in stored} == {seen, here.now}
+    for row in stored:
+        assert row["published_at"] <= row["known_at"]
+        assert row["known_at"] - row["published_at"] <= timedelta(days=3)
+        assert row["capture_date"] == FRIDAY
+        assert (row["sentiment_library"], row["sentiment_version"]) == ("vaderSentiment", version("vaderSentiment"))
+        assert -1 <= row["sentiment"] <= 1
+    assert {row["published_precision"] for row in stored} == {"hour", "day"}
+    assert min(row["sentiment"] for row in stored) < -0.5 < 0.5 < max(row["sentiment"] for row in stored)
+    known = set(here.sandbox.world.symbols_on(FRIDAY))
+    assert {row["symbol"] for row in stored if row["symbol"]} <= known
+    assert any(row["symbol"] == "" for row in stored)
+
+
+CAPTURED = ["reddit_mentions", "news_headlines"]
 
 
 @pytest.mark.parametrize("name", CAPTURED)

@@ -33,6 +33,7 @@ ASKS = [
     ("quiver_api", "politician_trades", ()),
     ("quiver_page", "politician_trades", ()),
     ("apewisdom", "reddit_mentions", ()),
+    ("finviz", "news_headlines", ()),
 ]
 
 
