@@ -68,6 +68,7 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b"recentTradesData", b"recentTrades2"),
         (b"let tradeData", b"let trades2"),
         (b"table-politician", b"table-people"),
+        (b"<th>Ticker</th>", b"<th>Code</th>"),
     ),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),

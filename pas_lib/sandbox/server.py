@@ -27,6 +27,7 @@ from pas_lib.sandbox.sites.base import Context, reply
 from pas_lib.sandbox.sites.finviz import Finviz
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
+from pas_lib.sandbox.sites.quiver_scores import QuiverScores
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
@@ -124,6 +125,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
     api, pages, data = QuiverApi(context, disclosures), QuiverPages(context, disclosures), AlpacaData(context)
+    scores = QuiverScores(context, disclosures)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
         Route("/wikimedia/{path:path}", views.answer),
@@ -133,7 +135,11 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/fred/{path:path}", fred.answer),
         Route("/fredgraph/graph/fredgraph.csv", graph.answer),
         Route("/fredgraph/fredgraph.csv", graph.answer),
+        Route("/quiver-api/beta/live/appratings", scores.ratings),
         Route("/quiver-api/beta/{path:path}", api.answer),
+        Route("/quiver/googletrends/", scores.page),
+        Route("/quiver/scores/dcinsider", scores.page),
+        Route("/quiver/sources/appratings", scores.page),
         Route("/quiver/{path:path}", pages.answer),
         Route("/alpaca-data/{path:path}", data.answer),
         Route("/apewisdom/api/v1.0/filter/{path:path}", ApeWisdom(context).answer),

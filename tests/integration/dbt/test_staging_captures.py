@@ -58,3 +58,24 @@ def test_headlines(built: Built, put: Put):
         ("S001 wins", 0.5, EVENING, EVENING, LATER),
         ("S001 wins again", 0.6, EVENING, LATER, None),
     ]
+
+
+def test_scores_and_ratings(built: Built, put: Put):
+    put("google_trends", EVENING, symbol="S001", score=80.0)
+    put("google_trends", LATER, symbol="S001", score=81.0)
+    put("dc_insider_scores", EVENING, symbol="S001", score=55.0)
+    put("app_reviews", EVENING, symbol="S001", app="Go", publisher="", ordinal=0, rating=4.5, ratings=100)
+    put("app_reviews", EVENING, symbol="S001", app="Go", publisher="", ordinal=1, rating=4.0, ratings=50)
+    rows = built.warehouse.rows
+
+    assert [
+        tuple(row.values())
+        for row in rows(
+            "select symbol, score, known_at, superseded_at from staging.stg_raw__google_trends order by known_at"
+        )
+    ] == [("S001", 80.0, EVENING, LATER), ("S001", 81.0, LATER, None)]
+    assert [tuple(row.values()) for row in rows("select symbol, score from staging.stg_raw__dc_insider_scores")] == [
+        ("S001", 55.0)
+    ]
+    found = rows("select app, rating, ratings, superseded_at from staging.stg_raw__app_reviews order by ordinal")
+    assert [tuple(row.values()) for row in found] == [("Go", 4.5, 100, None), ("Go", 4.0, 50, None)]
