@@ -116,7 +116,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     before = whole(row["rank_24h_ago"]) or None
     return {
         "symbol": canonical(str(row["ticker"])),
-        "name": html.unescape(str(row["name"])).strip() if row.get("name") else None,
+        "name": html.unescape(str(row["name"])).strip() or None if row.get("name") else None,
         "rank": whole(row["rank"]),
         "mentions": whole(row["mentions"]),
         "upvotes": whole(row["upvotes"]),
@@ -133,6 +133,8 @@ def whole(value: Any) -> int | None:
     ValueError
         If it is none.
     """
+    if type(value) is int:  # the usual case
+        return value
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):

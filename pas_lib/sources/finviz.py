@@ -37,9 +37,8 @@ class Finviz(Source):
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield the one request."""
-        yield Request(
-            self.name, ask.dataset, "stocks", f"{base_url(self, ask.settings)}/news.ashx", params={"v": "3"}, context={}
-        )
+        url = f"{base_url(self, ask.settings)}/news.ashx"
+        yield Request(self.name, ask.dataset, "stocks", url, params={"v": "3"})
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is the news page, or a part of it."""
