@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pas_lib import clock
 
-SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean"]
+SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean", "timestamptz"]
 Cadence = Literal["daily", "weekly"]
 
 #: Type of every time stamp in Arrow tables: microseconds in UTC.
@@ -24,6 +24,7 @@ _ARROW: dict[str, pa.DataType] = {
     "integer": pa.int32(),
     "date": pa.date32(),
     "boolean": pa.bool_(),
+    "timestamptz": TIMESTAMP,
 }
 
 #: ``known_at`` of each row of a table (its own columns and ``event_date``), given the time it was fetched.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from pas_lib.clock import NY
 from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import PayloadError
@@ -19,6 +21,7 @@ from pas_lib.sources import source as source_named
 from pas_lib.sources.base import UNKNOWN_TIME, excerpt
 
 _GZIP = b"\x1f\x8b"
+_DAY = re.compile(r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
 _MARKET_TIME = re.compile(rb'"regularMarketTime":\s*(\d+)')
 
 
@@ -70,7 +73,7 @@ def parse_file(dataset: str, path: Path | str, source: str | None = None) -> lis
             url=place.name,
             status=200,
             content_type="",
-            fetched_at=_fetched_at(content),
+            fetched_at=_fetched_at(data, content, place),
             context=_context(data, place),
             body=content,
         )
@@ -97,8 +100,15 @@ def _recognise(data: Dataset, content: bytes, place: Path) -> Source:
     raise PayloadError(f"{place.name} is in no format of {data.name} ({known}): it begins {excerpt(content)!r}")
 
 
-def _fetched_at(content: bytes) -> datetime:
-    """Return the market time a Yahoo payload states: a bar of that day may still be open."""
+def _fetched_at(data: Dataset, content: bytes, place: Path) -> datetime:
+    """Return the market time a Yahoo payload states: a bar of that day may still be open.
+
+    What has no history is dated by its capture: where the file's name states the day, its end.
+    """
+    stated = _DAY.search(place.name) if data.history == "none" else None
+    if stated is not None:
+        with suppress(ValueError):
+            return datetime.combine(date.fromisoformat(stated[0]), time(20), NY).astimezone(UTC)
     found = _MARKET_TIME.search(content, 0, 4000)
     return datetime.fromtimestamp(int(found[1]), UTC) if found else UNKNOWN_TIME
 

@@ -39,7 +39,8 @@ class IngestResult:
     run_id : str
         Its identity in landing, raw and ops.
     status : str
-        ``loaded``, ``unchanged`` (nothing differed), or ``landed`` (PostgreSQL is away: queued).
+        ``loaded``, ``unchanged`` (nothing differed), ``landed`` (PostgreSQL is away: queued), or ``skipped`` (a past
+        was asked for that the site does not give).
     session : date, optional
         For which session.
     payloads : int
@@ -111,6 +112,8 @@ def ingest(
     data = dataset_named(name)
     if data.leader:
         data = dataset_named(data.leader)
+    if data.history == "none" and (start is not None or end is not None):
+        return _without_history(data, session)
     now = clock.now()
     landing = Landing(settings.landing_url)
     away: WarehouseUnavailable | None = None
@@ -146,6 +149,11 @@ def ingest(
     except PasError as error:
         _record_failure(warehouse, data, manifest, session, now, error)
         raise
+
+
+def _without_history(data: Dataset, session: date | None) -> IngestResult:
+    note = f"the site gives no past: {data.name} begins with its first collection"
+    return IngestResult(data.name, "", "skipped", session, 0, notes=(note,))
 
 
 def _only_landed(manifest: Manifest) -> IngestResult:

@@ -32,6 +32,8 @@ SITES: Final = (
     "quiver",
     "alpaca",
     "alpaca-data",
+    "apewisdom",
+    "finviz",
 )
 KINDS: Final = ("429", "500", "timeout", "truncated", "disconnect", "columns", "challenge", "empty", "blank")
 ALIASES: Final = {
@@ -66,9 +68,12 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b"recentTradesData", b"recentTrades2"),
         (b"let tradeData", b"let trades2"),
         (b"table-politician", b"table-people"),
+        (b"<th>Ticker</th>", b"<th>Code</th>"),
     ),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),
+    "apewisdom": ((b'"mentions":', b'"mention_count":'),),
+    "finviz": ((b"news_link-cell", b"headline-cell"),),
 }
 # A well-formed answer without rows, per site
 EMPTY: Final[dict[str, tuple[str, bytes]]] = {
@@ -88,6 +93,11 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
     ),
     "alpaca": ("application/json", b"[]"),
     "alpaca-data": ("application/json", b'{"bars":{},"next_page_token":null}'),
+    "apewisdom": ("application/json", b'{"count":0,"pages":0,"current_page":1,"results":[]}'),
+    "finviz": (
+        "text/html; charset=utf-8",
+        b"<html><body><table class='styled-table-new'><tbody></tbody></table></body></html>",
+    ),
 }
 
 

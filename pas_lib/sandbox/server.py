@@ -22,9 +22,12 @@ from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
 from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
+from pas_lib.sandbox.sites.apewisdom import ApeWisdom
 from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.finviz import Finviz
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
+from pas_lib.sandbox.sites.quiver_scores import QuiverScores
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
@@ -122,6 +125,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
     api, pages, data = QuiverApi(context, disclosures), QuiverPages(context, disclosures), AlpacaData(context)
+    scores = QuiverScores(context, disclosures)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
         Route("/wikimedia/{path:path}", views.answer),
@@ -131,9 +135,15 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/fred/{path:path}", fred.answer),
         Route("/fredgraph/graph/fredgraph.csv", graph.answer),
         Route("/fredgraph/fredgraph.csv", graph.answer),
+        Route("/quiver-api/beta/live/appratings", scores.ratings),
         Route("/quiver-api/beta/{path:path}", api.answer),
+        Route("/quiver/googletrends/", scores.page),
+        Route("/quiver/scores/dcinsider", scores.page),
+        Route("/quiver/sources/appratings", scores.page),
         Route("/quiver/{path:path}", pages.answer),
         Route("/alpaca-data/{path:path}", data.answer),
+        Route("/apewisdom/api/v1.0/filter/{path:path}", ApeWisdom(context).answer),
+        Route("/finviz/{path:path}", Finviz(context).answer),
         Route("/sandbox/clock", admin.clock),
         Route("/sandbox/advance", admin.advance, methods=["POST"]),
         Route("/sandbox/faults", admin.fault, methods=["GET", "PUT", "POST", "DELETE"]),

@@ -82,6 +82,8 @@ _SITES = {
     "fredgraph": Politeness(per_second=1.0, workers=1),
     "quiver-api": Politeness(per_second=0.9, workers=1, browser=True, timeout=90.0),
     "quiver": Politeness(per_second=0.9, workers=1, browser=True, timeout=60.0),
+    "apewisdom": Politeness(per_second=1.0, workers=1),
+    "finviz": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
 }
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 

@@ -93,7 +93,7 @@ class QuiverApi:
             return reply([self._v1(t) for t in sorted(found, key=lambda t: (t.traded, t.id), reverse=True)])
         if parts == ["bulk", "congresstrading"]:
             return self._bulk(trades, dict(query))
-        if parts in (["live", "insiders"], ["live", "appratings"]):
+        if parts == ["live", "insiders"]:
             return reply({"detail": "Upgrade your subscription plan to access this dataset."}, 403)
         return reply(
             "<!DOCTYPE html>\n<html><head><title>Page not found</title></head><body><h1>Not Found</h1></body></html>\n",

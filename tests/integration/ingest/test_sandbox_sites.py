@@ -32,6 +32,12 @@ ASKS = [
     ("fredgraph", "macro_series", ("DGS10",)),
     ("quiver_api", "politician_trades", ()),
     ("quiver_page", "politician_trades", ()),
+    ("apewisdom", "reddit_mentions", ()),
+    ("finviz", "news_headlines", ()),
+    ("quiver_scores", "google_trends", ()),
+    ("quiver_scores", "dc_insider_scores", ()),
+    ("quiver_scores", "app_reviews", ()),
+    ("quiver_appratings", "app_reviews", ()),
 ]
 
 
@@ -57,7 +63,7 @@ def parse_all(name: str, dataset: str, items: tuple[str, ...], settings: Setting
     return sum(batch.num_rows for page in pages for batch in site.parse(page))
 
 
-@pytest.mark.parametrize(("name", "dataset", "items"), ASKS, ids=[ask[0] for ask in ASKS])
+@pytest.mark.parametrize(("name", "dataset", "items"), ASKS, ids=[f"{ask[0]}-{ask[1]}" for ask in ASKS])
 @pytest.mark.parametrize("kind", ["429", "500", "truncated", "disconnect", "columns", "challenge", "empty", "blank"])
 def test_a_fault_that_stays_is_an_error_and_one_that_passes_is_not(name, dataset, items, kind, here, sandbox):
     rows = parse_all(name, dataset, items, here, sandbox)
