@@ -8,10 +8,11 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pas_lib import clock
 
-SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean"]
+SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean", "timestamptz"]
 Cadence = Literal["daily", "weekly"]
 
 #: Type of every time stamp in Arrow tables: microseconds in UTC.
@@ -24,6 +25,7 @@ _ARROW: dict[str, pa.DataType] = {
     "integer": pa.int32(),
     "date": pa.date32(),
     "boolean": pa.bool_(),
+    "timestamptz": TIMESTAMP,
 }
 
 #: ``known_at`` of each row of a table (its own columns and ``event_date``), given the time it was fetched.
@@ -225,6 +227,17 @@ def per_date(column: str, rule: Callable[[date], datetime]) -> KnownAt:
         known = [rule(day) for day in values.dictionary.to_pylist()]
         found = pa.array(known, TIMESTAMP).take(values.indices)
         return found.fill_null(pa.scalar(fetched_at, TIMESTAMP))
+
+    return known_at
+
+
+def per_time(*columns: str) -> KnownAt:
+    """Return a ``known_at`` rule: the first of some time columns that is stated, else the fetch time."""
+
+    def known_at(table: pa.Table, fetched_at: datetime) -> pa.Array:
+        stated = [table.column(name) for name in columns]
+        found = pc.coalesce(*stated, pa.scalar(fetched_at, TIMESTAMP))
+        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
     return known_at
 

@@ -46,6 +46,12 @@ _TITLES = """
     where s.wiki_title is not null and not s.is_deleted
 """
 
+#: Datasets asked for as a whole, from the last good collection on (the watermark under the item "").
+_BY_WATERMARK = frozenset({"insider_buying"})
+_WATERMARK = """
+    select max(watermark) as day from ops.ingest_runs where dataset = %s and status in ('loaded', 'unchanged')
+"""
+
 #: Datasets asked for item by item: the column that names the item.
 _ITEM_COLUMN = {"prices": "symbol", "wiki_views": "article", "sp500_index": "symbol", "macro_series": "series_id"}
 
@@ -83,6 +89,9 @@ def plan(
         latest = max(loaded.values(), default=None)
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
+    if dataset.name in _BY_WATERMARK and latest is not None:
+        latest = warehouse.rows(_WATERMARK, (dataset.name,))[0]["day"]
+        loaded = {"": latest} if latest else {}
     if dataset.name == "prices":
         items = _symbols(warehouse, first, loaded, now, settings.benchmark)
     elif dataset.name == "wiki_views":

@@ -30,6 +30,7 @@ SITES: Final = (
     "fredgraph",
     "quiver-api",
     "quiver",
+    "sec",
     "alpaca",
     "alpaca-data",
 )
@@ -62,10 +63,12 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
     "fred": ((b'"value":', b'"val":'), (b'"observations":', b'"data":')),
     "fredgraph": ((b"observation_date,", b"period,"),),
     "quiver-api": ((b'"Ticker":', b'"Stock":'), (b'"Range":', b'"Bracket":')),
+    "sec": ((b"Company Name", b"Registrant  "), (b"ownershipDocument", b"ownershipReport")),
     "quiver": (
         (b"recentTradesData", b"recentTrades2"),
         (b"let tradeData", b"let trades2"),
         (b"table-politician", b"table-people"),
+        (b"'issuerTradingSymbol':", b"'symbol':"),
     ),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),
@@ -82,9 +85,15 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
     "fred": ("application/json; charset=UTF-8", b'{"count":0,"offset":0,"limit":100000,"observations":[]}'),
     "fredgraph": ("text/csv", b"observation_date\n"),
     "quiver-api": ("application/json", b"[]"),
+    "sec": (
+        "application/octet-stream",
+        b"Description:           Daily Index of EDGAR Dissemination Feed by Form Type\n \n"
+        b"Form Type   Company Name      CIK         Date Filed  File Name\n" + b"-" * 80 + b"\n",
+    ),
     "quiver": (
         "text/html; charset=utf-8",
-        b"<html><body><script>let recentTradesData = [];\nlet tradeData = [];</script></body></html>",
+        b"<html><body><script>let recentTradesData = [];\nlet tradeData = [];\n"
+        b"let recentInsiderTransactionsData = [];</script></body></html>",
     ),
     "alpaca": ("application/json", b"[]"),
     "alpaca-data": ("application/json", b'{"bars":{},"next_page_token":null}'),

@@ -20,11 +20,13 @@ from pas_lib.errors import PasError
 from pas_lib.sandbox.broker import PaperBroker
 from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
+from pas_lib.sandbox.insiders import InsiderFilings
 from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
 from pas_lib.sandbox.sites.base import Context, reply
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
-from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
+from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, QuiverPages
+from pas_lib.sandbox.sites.sec import Edgar
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
@@ -121,7 +123,10 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     admin, yahoo, views = Admin(context, faults), YahooChart(context), Pageviews(context)
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
-    api, pages, data = QuiverApi(context, disclosures), QuiverPages(context, disclosures), AlpacaData(context)
+    filings = InsiderFilings(world)
+    insiders, edgar = Insiders(context, filings), Edgar(context, filings)
+    api, pages = QuiverApi(context, disclosures, insiders), QuiverPages(context, disclosures, insiders)
+    data = AlpacaData(context)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
         Route("/wikimedia/{path:path}", views.answer),
@@ -133,6 +138,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/fredgraph/fredgraph.csv", graph.answer),
         Route("/quiver-api/beta/{path:path}", api.answer),
         Route("/quiver/{path:path}", pages.answer),
+        Route("/sec/{path:path}", edgar.answer),
         Route("/alpaca-data/{path:path}", data.answer),
         Route("/sandbox/clock", admin.clock),
         Route("/sandbox/advance", admin.advance, methods=["POST"]),

@@ -220,6 +220,10 @@ class Source(ABC):
         """Return the request for the next page, or None: most answers are complete."""
         return None
 
+    def expand(self, request: Request, payload: Payload) -> Iterable[Request]:  # noqa: ARG002 - part of the contract
+        """Return the requests an answer gives rise to: what a list names, for instance."""
+        return ()
+
     @abstractmethod
     def check(self, payload: Payload) -> None:
         """Raise :class:`PayloadError` when the body is not what the site promises (seen at fetch, and asked again)."""

@@ -82,6 +82,9 @@ _SITES = {
     "fredgraph": Politeness(per_second=1.0, workers=1),
     "quiver-api": Politeness(per_second=0.9, workers=1, browser=True, timeout=90.0),
     "quiver": Politeness(per_second=0.9, workers=1, browser=True, timeout=60.0),
+    # The limit of 10 a second holds for all hosts and processes of one address together.
+    "sec": Politeness(per_second=8.0, workers=2),
+    "benzinga": Politeness(per_second=2.0, workers=1),
 }
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
@@ -174,8 +177,11 @@ class Client:
         pages: list[Payload] = []
         following: Request | None = request
         while following is not None:
-            pages.append(self._retrying(following))
-            following = self.source.follow(following, pages[-1])
+            asked = following
+            page = self._retrying(asked)
+            pages.append(page)
+            pages.extend(self._retrying(further) for further in self.source.expand(asked, page))
+            following = self.source.follow(asked, page)
             if len(pages) > 10_000:
                 raise SourceError(f"{self.source.name}: paging does not end at {pages[-1].url}")
         return pages
