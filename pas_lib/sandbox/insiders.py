@@ -18,7 +18,12 @@ from pas_lib.sandbox.world import World
 FILINGS: Final = {"full": 4000, "small": 700}
 CODES: Final = ("P", "S", "A", "M", "F", "G")
 CODE_SHARES: Final = np.array([0.42, 0.28, 0.13, 0.07, 0.07, 0.03])
-TITLES: Final = ("Chief Executive Officer", "Chief Financial Officer", "EVP & General Counsel", "Chief Operating Officer")
+TITLES: Final = (
+    "Chief Executive Officer",
+    "Chief Financial Officer",
+    "EVP & General Counsel",
+    "Chief Operating Officer",
+)
 START: Final = date(2024, 1, 2)
 INDEX_TIME: Final = time(22, 5)
 
@@ -84,7 +89,10 @@ def _people(rng: Generator, world: World) -> dict[str, list[Owner]]:
     for i, slot in enumerate(slots):
         people = []
         for k in range(3):
-            first, last = names[(5 * i + 7 * k) % len(names)].split()[0], names[(3 * i + 11 * k) % len(names)].split()[-1]
+            first, last = (
+                names[(5 * i + 7 * k) % len(names)].split()[0],
+                names[(3 * i + 11 * k) % len(names)].split()[-1],
+            )
             officer = k == 0 or bool(rng.random() < 0.4)
             tenth = not officer and bool(rng.random() < 0.15)
             people.append(
@@ -104,9 +112,9 @@ def _people(rng: Generator, world: World) -> dict[str, list[Owner]]:
 def _acceptance(rng: Generator, day: date, late: bool) -> datetime:
     left = int(rng.integers(5, 60)) if late else int(rng.integers(0, 3))
     filed = day
-    while left or filed.weekday() > 4:
+    while left or not calendar.is_session(filed):
         filed += timedelta(days=1)
-        left -= left > 0 and filed.weekday() < 5
+        left -= left > 0 and calendar.is_session(filed)
     minute = int(rng.integers(16 * 60 + 1, 22 * 60)) if rng.random() < 0.85 else int(rng.integers(6 * 60, 16 * 60))
     at = datetime.combine(filed, time(minute // 60, minute % 60, int(rng.integers(60))), tzinfo=NY)
     if at.hour < 16 and filed == day:

@@ -28,7 +28,7 @@ def read_symbol(value: Any) -> str | None:
     if text in _NO_SYMBOL:
         return None
     text = text.rpartition(":")[2].strip("()[]\"'$ ")
-    first = re.split(r"[,;\s]+", text.strip())[0].replace("-", ".").replace("/", ".")
+    first = re.split(r"[,;]", text)[0].strip().replace("-", ".").replace("/", ".")
     return first if first not in _NO_SYMBOL and _SYMBOL.match(first) else None
 
 

@@ -131,8 +131,8 @@ class SecEdgar(Source):
             return [Batch("insider_buying", note=f"no index on {day}, a holiday")]
         if b"EDGAR Dissemination Feed" in payload.body[:3000] or payload.context.get("kind") == "index":
             lines = _index(payload)
-            if not lines and payload.context:
-                raise payload.error("the index names no filings")
+            if payload.context:
+                _check_whole(payload, lines)
             return [Batch("insider_buying", note=f"{sum(form in _FORMS for form, _ in lines)} listings of Form 4")]
         return [_filing(payload)]
 
@@ -180,9 +180,19 @@ def _index(payload: Payload) -> list[tuple[str, str]]:
             continue
         match = _LINE.search(line)
         if match is None:
-            raise payload.error(f"a line is cut off or has other columns: {line.strip()[:60]!r}", field_name="File Name")
+            raise payload.error(
+                f"a line is cut off or has other columns: {line.strip()[:60]!r}", field_name="File Name"
+            )
         found.append((line[:width].strip(), match["path"]))
     return found
+
+
+def _check_whole(payload: Payload, lines: list[tuple[str, str]]) -> None:
+    """Refuse an index that may be cut off: it is sorted by form, and no working day ends with Form 4."""
+    if not lines:
+        raise payload.error("the index names no filings")
+    if max(form for form, _ in lines) <= max(_FORMS) or not payload.body.endswith(b"\n"):
+        raise payload.error("the index is cut off")
 
 
 def _filing(payload: Payload) -> Batch:
@@ -252,9 +262,7 @@ def _transaction(
         filed_at=accepted,
         shares=insiders.read_number(_text(line, f"{amounts}/transactionShares")),
         price=insiders.read_number(_text(line, f"{amounts}/transactionPricePerShare")),
-        shares_following=insiders.read_number(
-            _text(line, "postTransactionAmounts/sharesOwnedFollowingTransaction")
-        ),
+        shares_following=insiders.read_number(_text(line, "postTransactionAmounts/sharesOwnedFollowingTransaction")),
         acquired_disposed=_text(line, f"{amounts}/transactionAcquiredDisposedCode"),
         ownership=_text(line, "ownershipNature/directOrIndirectOwnership") or "",
         security_title=_text(line, "securityTitle") or "",
@@ -280,4 +288,3 @@ def _cik(text: str | None) -> str | None:
 
 
 SOURCE = SecEdgar()
-

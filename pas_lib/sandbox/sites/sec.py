@@ -1,5 +1,7 @@
 """SEC EDGAR: the daily index of forms, and the complete texts of ownership filings."""
 
+# ruff: noqa: E501 - lines of markup are kept whole
+
 from __future__ import annotations
 
 import re
@@ -79,7 +81,9 @@ def _index_text(day: date, filings: list[Filing]) -> str:
         for name, path in zip(names, filing.paths, strict=True):
             lines.append((filing.form, name, path.split("/")[2], day, path))
     lines.sort(key=lambda line: (line[0], line[1]))
-    rows = "".join(f"{form:<12}{name:<62}{cik:<12}{filed:%Y%m%d}    {path:<52}\n" for form, name, cik, filed, path in lines)
+    rows = "".join(
+        f"{form:<12}{name:<62}{cik:<12}{filed:%Y%m%d}    {path:<52}\n" for form, name, cik, filed, path in lines
+    )
     return (
         "Description:           Daily Index of EDGAR Dissemination Feed by Form Type\n"
         f"Last Data Received:    {day:%b} {day.day:>2}, {day.year}\n"
