@@ -40,9 +40,7 @@ DATASET = Dataset(
         Column("is_officer", "boolean", "Whether a reporting owner is an officer."),
         Column("is_ten_percent_owner", "boolean", "Whether a reporting owner holds a tenth of a class."),
         Column("is_other", "boolean", "Whether a reporting owner is an insider in another way."),
-        Column(
-            "code", "text", "Code of Form 4: `P` purchase, `S` sale, `A` award, `M` exercise, `G` gift, ..."
-        ),
+        Column("code", "text", "Code of Form 4: `P` purchase, `S` sale, `A` award, `M` exercise, `G` gift, ..."),
         Column("acquired_disposed", "text", "`A` acquired, `D` disposed of."),
         Column("shares", "double precision", "Shares of the transaction."),
         Column("price", "double precision", "Price per share in USD; 0 for awards, NULL where only a footnote tells."),

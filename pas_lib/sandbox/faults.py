@@ -31,6 +31,7 @@ SITES: Final = (
     "quiver-api",
     "quiver",
     "sec",
+    "benzinga",
     "alpaca",
     "alpaca-data",
 )
@@ -56,7 +57,12 @@ CHALLENGE: Final = b"""<!DOCTYPE html><html lang="en-US"><head><title>Just a mom
 
 # What a changed layout looks like, per site: the bytes that are replaced
 RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
-    "yahoo": ((b'"close":', b'"closePrice":'), (b'"timestamp":', b'"times":')),
+    "yahoo": (
+        (b'"close":', b'"closePrice":'),
+        (b'"timestamp":', b'"times":'),
+        (b'"epochGradeDate":', b'"gradeTime":'),
+    ),
+    "benzinga": ((b'"action_company":', b'"rating_action":'),),
     "wikimedia": ((b'"views":', b'"view_count":'),),
     "wikipedia": ((b">Symbol<", b">Code<"), (b">Ticker<", b">Code<")),
     "ishares": ((b"Ticker,Name,", b"Code,Issuer,"),),
@@ -85,6 +91,7 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
     "fred": ("application/json; charset=UTF-8", b'{"count":0,"offset":0,"limit":100000,"observations":[]}'),
     "fredgraph": ("text/csv", b"observation_date\n"),
     "quiver-api": ("application/json", b"[]"),
+    "benzinga": ("application/json", b'{"ratings":[]}'),
     "sec": (
         "application/octet-stream",
         b"Description:           Daily Index of EDGAR Dissemination Feed by Form Type\n \n"

@@ -21,15 +21,18 @@ from pas_lib.sandbox.broker import PaperBroker
 from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
 from pas_lib.sandbox.insiders import InsiderFilings
+from pas_lib.sandbox.ratings import Ratings
 from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
 from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.benzinga import Benzinga
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, QuiverPages
 from pas_lib.sandbox.sites.sec import Edgar
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
+from pas_lib.sandbox.sites.yahoo_summary import YahooSummary
 from pas_lib.sandbox.world import World
 
 HOST: Final = "127.0.0.1"
@@ -127,8 +130,15 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     insiders, edgar = Insiders(context, filings), Edgar(context, filings)
     api, pages = QuiverApi(context, disclosures, insiders), QuiverPages(context, disclosures, insiders)
     data = AlpacaData(context)
+    ratings = Ratings(world)
+    benzinga, summary = Benzinga(context, ratings), YahooSummary(context, ratings)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
+        Route("/yahoo/", summary.cookie),
+        Route("/yahoo/v1/test/getcrumb", summary.crumb),
+        Route("/yahoo/v10/finance/quoteSummary/{symbol}", summary.answer),
+        Route("/benzinga/api/v2.1/calendar/ratings", benzinga.answer),
+        Route("/benzinga/api/v2/calendar/ratings", benzinga.answer),
         Route("/wikimedia/{path:path}", views.answer),
         Route("/wikipedia/w/api.php", wikipedia.api),
         Route("/wikipedia/wiki/{title:path}", wikipedia.page),
