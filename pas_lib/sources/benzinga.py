@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -133,12 +134,15 @@ class Benzinga(Source):
         return [Batch("analyst_ratings", records=records, scopes=scopes, rejects=rejects)]
 
 
+_symbol = lru_cache(maxsize=16_384)(canonical)
+
+
 def _record(row: dict[str, Any]) -> dict[str, Any]:
-    rated = datetime.fromisoformat(f"{row['date']}T{row['time']}").replace(tzinfo=NY)
+    rated = ratings.read_local(row["date"], row["time"])
     importance = row.get("importance")
     return {
-        "event_date": rated.date(),
-        "symbol": canonical(str(row["ticker"])),
+        "event_date": date.fromisoformat(row["date"]),
+        "symbol": _symbol(row["ticker"]),
         "rating_id": str(row["id"]),
         "firm": ratings.text_or_none(row["analyst"]),
         "analyst": ratings.text_or_none(row.get("analyst_name")),

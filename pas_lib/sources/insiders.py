@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from pas_lib.clock import NY
@@ -18,6 +19,7 @@ _KEY = ("symbol", "insider", "transaction_date", "code", "ownership", "security_
 _CODES = {"purchase": "P", "sale": "S"}
 
 
+@lru_cache(maxsize=16_384)
 def read_symbol(value: Any) -> str | None:
     """Return a canonical symbol from what filers write, or None where there is none.
 
@@ -68,6 +70,7 @@ def read_time(value: Any, filing_date: date | None = None) -> datetime:
     return eastern
 
 
+@lru_cache(maxsize=256)
 def read_code(value: Any) -> str:
     """Return the code of Form 4 from itself or from ``Purchase`` and ``Sale``.
 
