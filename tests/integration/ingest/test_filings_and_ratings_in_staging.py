@@ -54,7 +54,7 @@ def test_staging_of_insiders_and_ratings(warehouse: Warehouse, tmp_path: Path, m
     assert kept["n"] > 100
 
     # The mirror says the same, row by row.
-    mirror = tmp_path / "mirror.duckdb"
+    mirror = tmp_path / "history.duckdb"
     publish(mirror, warehouse, EVENING)
     with duckdb.connect(str(mirror)) as conn:
         conn.execute("drop schema if exists staging cascade")
