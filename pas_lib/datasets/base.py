@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pas_lib import clock
 
@@ -226,6 +227,17 @@ def per_date(column: str, rule: Callable[[date], datetime]) -> KnownAt:
         known = [rule(day) for day in values.dictionary.to_pylist()]
         found = pa.array(known, TIMESTAMP).take(values.indices)
         return found.fill_null(pa.scalar(fetched_at, TIMESTAMP))
+
+    return known_at
+
+
+def per_time(*columns: str) -> KnownAt:
+    """Return a ``known_at`` rule: the first of some time columns that is stated, else the fetch time."""
+
+    def known_at(table: pa.Table, fetched_at: datetime) -> pa.Array:
+        stated = [table.column(name) for name in columns]
+        found = pc.coalesce(*stated, pa.scalar(fetched_at, TIMESTAMP))
+        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
     return known_at
 

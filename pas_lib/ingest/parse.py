@@ -120,6 +120,9 @@ def _context(data: Dataset, place: Path) -> dict[str, str]:
             r"\b([A-Z][A-Z0-9]{2,})\b", name
         )
         return {"series_id": found[1]} if found else {}
+    if data.name == "analyst_ratings":
+        found = re.search(r"_([A-Z]{1,5}(?:[.-][A-Z])?)(?:_|\.json|$)", name)
+        return {"symbol": found[1].replace("-", ".")} if found else {}
     if (data.leader or data.name) == "universe":
         lowered = name.lower()
         for word, index_name in (("iwm", "russell2000"), ("ivv", "sp500"), ("sp400", "sp400"), ("sp500", "sp500")):

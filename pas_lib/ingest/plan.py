@@ -9,6 +9,7 @@ from pas_lib import clock
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import SourceError
 from pas_lib.sources.base import Ask
+from pas_lib.sources.registry import usable_sources
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,6 +45,23 @@ _TITLES = """
         order by source, index_name, symbol, event, effective_date, known_at desc, row_id desc
     ) u on u.symbol = s.symbol and u.event = 'listed' and not u.is_deleted
     where s.wiki_title is not null and not s.is_deleted
+"""
+
+_LISTED = """
+    select symbol from (
+        select distinct on (source, index_name, symbol, event, effective_date)
+               index_name, symbol, event, is_deleted
+        from raw.universe
+        order by source, index_name, symbol, event, effective_date, known_at desc, row_id desc
+    ) versions
+    where event = 'listed' and not is_deleted and index_name <> 'etf'
+    group by symbol order by symbol
+"""
+
+#: Datasets asked for as a whole, from the last good collection on (the watermark under the item "").
+_BY_WATERMARK = frozenset({"analyst_ratings", "insider_buying"})
+_WATERMARK = """
+    select max(watermark) as day from ops.ingest_runs where dataset = %s and status in ('loaded', 'unchanged')
 """
 
 #: Datasets asked for item by item: the column that names the item.
@@ -83,8 +101,14 @@ def plan(
         latest = max(loaded.values(), default=None)
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
+    if dataset.name in _BY_WATERMARK and latest is not None:
+        latest = warehouse.rows(_WATERMARK, (dataset.name,))[0]["day"]
+        loaded = {"": latest} if latest else {}
     if dataset.name == "prices":
         items = _symbols(warehouse, first, loaded, now, settings.benchmark)
+    elif dataset.name == "analyst_ratings" and "yahoo_summary" in {s.name for s in usable_sources(dataset, settings)}:
+        # Asked symbol by symbol; the other source gives all at once.
+        items = [row["symbol"] for row in warehouse.rows(_LISTED)]
     elif dataset.name == "wiki_views":
         items = sorted(row["title"] for row in warehouse.rows(_TITLES))
     if dataset.name in ("prices", "wiki_views") and not items:

@@ -30,6 +30,8 @@ SITES: Final = (
     "fredgraph",
     "quiver-api",
     "quiver",
+    "sec",
+    "benzinga",
     "alpaca",
     "alpaca-data",
     "apewisdom",
@@ -57,18 +59,25 @@ CHALLENGE: Final = b"""<!DOCTYPE html><html lang="en-US"><head><title>Just a mom
 
 # What a changed layout looks like, per site: the bytes that are replaced
 RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
-    "yahoo": ((b'"close":', b'"closePrice":'), (b'"timestamp":', b'"times":')),
+    "yahoo": (
+        (b'"close":', b'"closePrice":'),
+        (b'"timestamp":', b'"times":'),
+        (b'"epochGradeDate":', b'"gradeTime":'),
+    ),
+    "benzinga": ((b'"action_company":', b'"rating_action":'),),
     "wikimedia": ((b'"views":', b'"view_count":'),),
     "wikipedia": ((b">Symbol<", b">Code<"), (b">Ticker<", b">Code<")),
     "ishares": ((b"Ticker,Name,", b"Code,Issuer,"),),
     "fred": ((b'"value":', b'"val":'), (b'"observations":', b'"data":')),
     "fredgraph": ((b"observation_date,", b"period,"),),
     "quiver-api": ((b'"Ticker":', b'"Stock":'), (b'"Range":', b'"Bracket":')),
+    "sec": ((b"Company Name", b"Registrant  "), (b"ownershipDocument", b"ownershipReport")),
     "quiver": (
         (b"recentTradesData", b"recentTrades2"),
         (b"let tradeData", b"let trades2"),
         (b"table-politician", b"table-people"),
         (b"<th>Ticker</th>", b"<th>Code</th>"),
+        (b"'issuerTradingSymbol':", b"'symbol':"),
     ),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),
@@ -87,9 +96,16 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
     "fred": ("application/json; charset=UTF-8", b'{"count":0,"offset":0,"limit":100000,"observations":[]}'),
     "fredgraph": ("text/csv", b"observation_date\n"),
     "quiver-api": ("application/json", b"[]"),
+    "benzinga": ("application/json", b'{"ratings":[]}'),
+    "sec": (
+        "application/octet-stream",
+        b"Description:           Daily Index of EDGAR Dissemination Feed by Form Type\n \n"
+        b"Form Type   Company Name      CIK         Date Filed  File Name\n" + b"-" * 80 + b"\n",
+    ),
     "quiver": (
         "text/html; charset=utf-8",
-        b"<html><body><script>let recentTradesData = [];\nlet tradeData = [];</script></body></html>",
+        b"<html><body><script>let recentTradesData = [];\nlet tradeData = [];\n"
+        b"let recentInsiderTransactionsData = [];</script></body></html>",
     ),
     "alpaca": ("application/json", b"[]"),
     "alpaca-data": ("application/json", b'{"bars":{},"next_page_token":null}'),

@@ -20,17 +20,22 @@ from pas_lib.errors import PasError
 from pas_lib.sandbox.broker import PaperBroker
 from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
+from pas_lib.sandbox.insiders import InsiderFilings
+from pas_lib.sandbox.ratings import Ratings
 from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
 from pas_lib.sandbox.sites.apewisdom import ApeWisdom
 from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.benzinga import Benzinga
 from pas_lib.sandbox.sites.finviz import Finviz
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
-from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
+from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, QuiverPages
 from pas_lib.sandbox.sites.quiver_scores import QuiverScores
+from pas_lib.sandbox.sites.sec import Edgar
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
+from pas_lib.sandbox.sites.yahoo_summary import YahooSummary
 from pas_lib.sandbox.world import World
 
 HOST: Final = "127.0.0.1"
@@ -124,10 +129,20 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     admin, yahoo, views = Admin(context, faults), YahooChart(context), Pageviews(context)
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
-    api, pages, data = QuiverApi(context, disclosures), QuiverPages(context, disclosures), AlpacaData(context)
     scores = QuiverScores(context, disclosures)
+    filings = InsiderFilings(world)
+    insiders, edgar = Insiders(context, filings), Edgar(context, filings)
+    api, pages = QuiverApi(context, disclosures, insiders), QuiverPages(context, disclosures, insiders)
+    data = AlpacaData(context)
+    ratings = Ratings(world)
+    benzinga, summary = Benzinga(context, ratings), YahooSummary(context, ratings)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
+        Route("/yahoo/", summary.cookie),
+        Route("/yahoo/v1/test/getcrumb", summary.crumb),
+        Route("/yahoo/v10/finance/quoteSummary/{symbol}", summary.answer),
+        Route("/benzinga/api/v2.1/calendar/ratings", benzinga.answer),
+        Route("/benzinga/api/v2/calendar/ratings", benzinga.answer),
         Route("/wikimedia/{path:path}", views.answer),
         Route("/wikipedia/w/api.php", wikipedia.api),
         Route("/wikipedia/wiki/{title:path}", wikipedia.page),
@@ -141,6 +156,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/quiver/scores/dcinsider", scores.page),
         Route("/quiver/sources/appratings", scores.page),
         Route("/quiver/{path:path}", pages.answer),
+        Route("/sec/{path:path}", edgar.answer),
         Route("/alpaca-data/{path:path}", data.answer),
         Route("/apewisdom/api/v1.0/filter/{path:path}", ApeWisdom(context).answer),
         Route("/finviz/{path:path}", Finviz(context).answer),

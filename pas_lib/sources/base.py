@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -203,6 +203,8 @@ class Source(ABC):
         Settings field of the credential it needs.
     accepts : frozenset of int
         Statuses beside 200 whose body the parser understands ("not known here").
+    signs_in : bool
+        Every session begins with :meth:`sign_in`.
     """
 
     name: str
@@ -211,6 +213,7 @@ class Source(ABC):
     profiles: frozenset[str] = frozenset({"sandbox", "public", "subscribed"})
     key_setting: str | None = None
     accepts: frozenset[int] = frozenset()
+    signs_in: bool = False
 
     @abstractmethod
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -219,6 +222,17 @@ class Source(ABC):
     def follow(self, request: Request, payload: Payload) -> Request | None:  # noqa: ARG002 - part of the contract
         """Return the request for the next page, or None: most answers are complete."""
         return None
+
+    def expand(self, request: Request, payload: Payload) -> Iterable[Request]:  # noqa: ARG002 - part of the contract
+        """Return the requests an answer gives rise to: what a list names, for instance."""
+        return ()
+
+    def sign_in(self, get: Callable[..., tuple[int, bytes]], settings: Settings) -> Mapping[str, str]:  # noqa: ARG002
+        """Return query parameters that go with every request of a session, whose cookies ``get(url)`` keeps.
+
+        Done once a session, and once more after a 401. The parameters are never stored.
+        """
+        return {}
 
     @abstractmethod
     def check(self, payload: Payload) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -84,6 +84,9 @@ _SITES = {
     "quiver": Politeness(per_second=0.9, workers=1, browser=True, timeout=60.0),
     "apewisdom": Politeness(per_second=1.0, workers=1),
     "finviz": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
+    # The limit of 10 a second holds for all hosts and processes of one address together.
+    "sec": Politeness(per_second=8.0, workers=2),
+    "benzinga": Politeness(per_second=2.0, workers=1),
 }
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
@@ -176,8 +179,11 @@ class Client:
         pages: list[Payload] = []
         following: Request | None = request
         while following is not None:
-            pages.append(self._retrying(following))
-            following = self.source.follow(following, pages[-1])
+            asked = following
+            page = self._retrying(asked)
+            pages.append(page)
+            pages.extend(self._retrying(further) for further in self.source.expand(asked, page))
+            following = self.source.follow(asked, page)
             if len(pages) > 10_000:
                 raise SourceError(f"{self.source.name}: paging does not end at {pages[-1].url}")
         return pages
@@ -251,10 +257,11 @@ class Client:
             self._limiter.try_acquire(self.source.site)
         shown = strip_credentials(f"{request.url}?{urlencode(dict(request.params))}" if request.params else request.url)
         site = self.source.name
+        admission = self._admission() if self.source.signs_in else {}
         try:
             answer = self._session().get(
                 request.url,
-                params=dict(request.params),
+                params={**request.params, **admission},
                 headers=dict(request.headers),
                 timeout=(10.0, self.manner.timeout),
             )
@@ -278,6 +285,13 @@ class Client:
             if wait is not None and wait > _PATIENCE:
                 raise SourceError(f"{_status_error(payload, request)}", hint=f"the site asks to wait {wait:.0f} s")
             raise _Again(_status_error(payload, request), wait)
+        if answer.status_code == 401 and self.source.signs_in:
+            # The admission has run out: once more with a new one, then it is an error.
+            renewed = getattr(self._local, "renewed", False)
+            self._local.admission, self._local.renewed = None, not renewed
+            self._session().cookies.clear()
+            if not renewed:
+                return self._once(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if answer.status_code == 401 and scheme == "Bearer":
             # Some accounts of sites that document "Bearer" are only known under "Token".
@@ -285,7 +299,33 @@ class Client:
         if answer.status_code != 200 and answer.status_code not in self.source.accepts:
             raise _status_error(payload, request)
         self.source.check(payload)
+        self._local.renewed = False
         return payload
+
+    def _admission(self) -> Mapping[str, str]:
+        """Return what the source's sign-in gave this thread's session."""
+        known: Mapping[str, str] | None = getattr(self._local, "admission", None)
+        if known is None:
+            known = self.source.sign_in(self._plain_get, self.settings)
+            self._local.admission = known
+        return known
+
+    def _plain_get(self, url: str, *, any_status: bool = False) -> tuple[int, bytes]:
+        if self._limiter is not None:
+            self._limiter.try_acquire(self.source.site)
+        try:
+            answer = self._session().get(url, timeout=(10.0, self.manner.timeout))
+        except requests.Timeout:
+            raise _Again(
+                SourceError(f"{self.source.name}: no answer within {self.manner.timeout:g} s from {url}")
+            ) from None
+        except requests.RequestException as error:
+            raise _Again(SourceError(f"{self.source.name}: {_reason(error)} at {url}")) from None
+        if answer.status_code in _RETRYABLE and not any_status:
+            said = excerpt(answer.content)
+            refusal = f"{self.source.name}: HTTP {answer.status_code} from {url}{f': {said}' if said else ''}"
+            raise _Again(SourceError(refusal), _retry_after(answer, self.now))
+        return answer.status_code, answer.content
 
 
 def _secrets(request: Request) -> list[str]:

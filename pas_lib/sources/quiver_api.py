@@ -1,4 +1,4 @@
-"""QuiverQuant's JSON API: trades of members of Congress.
+"""QuiverQuant's JSON API: trades of members of Congress, transactions of insiders.
 
 Returns computed after the fact (``ExcessReturn``, ``PriceChange``, ``SPYChange``) are look-ahead and never read.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pas_lib.sources import congress
+from pas_lib.clock import NY
+from pas_lib.sources import congress, insiders
 from pas_lib.sources.base import (
     Ask,
     Batch,
@@ -38,6 +40,7 @@ _FIELDS = {
     "report_date": ("ReportDate", "Filed"),
 }
 _V2_ONLY = "Trade_Size_USD"
+_INSIDER_FIELDS = ("Ticker", "Date", "Name", "TransactionCode", "Shares", "PricePerShare", "fileDate")
 
 
 def _token(settings: Settings) -> str:
@@ -47,7 +50,7 @@ def _token(settings: Settings) -> str:
 
 
 class QuiverApi(Source):
-    """``/beta/bulk/congresstrading`` and ``/beta/live/congresstrading``."""
+    """``/beta/bulk/congresstrading``, ``/beta/live/congresstrading`` and ``/beta/live/insiders``."""
 
     name = "quiver_api"
     site = "quiver-api"
@@ -59,7 +62,18 @@ class QuiverApi(Source):
         """Yield the bulk question when everything is to be compared, else the one for the newest disclosures."""
         base = f"{base_url(self, ask.settings)}/beta"
         headers = {"Authorization": f"Bearer {_token(ask.settings)}", "Accept": "application/json"}
-        if ask.full:
+        if ask.dataset == "insider_buying":
+            # There is no first date to ask for: pages come newest first, and end with what is known.
+            yield Request(
+                self.name,
+                ask.dataset,
+                "insiders",
+                f"{base}/live/insiders",
+                params={"page": "1", "page_size": str(_PAGE)},
+                headers=headers,
+                context={"kind": "insiders", "since": ask.start_of("").isoformat()},
+            )
+        elif ask.full:
             yield Request(
                 self.name,
                 ask.dataset,
@@ -80,8 +94,14 @@ class QuiverApi(Source):
             )
 
     def follow(self, request: Request, payload: Payload) -> Request | None:
-        """Return the next page of the bulk answer until one comes that is not full."""
-        if "page" not in request.params or len(self._rows(payload)) < _PAGE:
+        """Return the next page until one comes that is not full, or older than what was asked for."""
+        if "page" not in request.params:
+            return None
+        rows = self._rows(payload)
+        if len(rows) < _PAGE:
+            return None
+        since = request.context.get("since")
+        if since and all(str(row.get("fileDate") or "9999")[:10] < since for row in rows):
             return None
         return request.with_params(page=str(int(request.params["page"]) + 1))
 
@@ -127,6 +147,8 @@ class QuiverApi(Source):
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per disclosed trade of an asset with a symbol."""
         rows = self._rows(payload)
+        if payload.dataset == "insider_buying":
+            return [_insider_batch(payload, rows)]
         trades = [row for row in rows if _is_trade(row)]
         if rows and not trades:
             if "detail" in rows[0]:
@@ -182,6 +204,55 @@ def _record(row: dict[str, Any]) -> dict[str, Any] | None:
         "owner": "",
         "description": congress.text_or_none(row.get("Description")) or congress.text_or_none(row.get("Comments")),
     }
+
+
+def _insider_batch(payload: Payload, rows: list[dict[str, Any]]) -> Batch:
+    found = [row for row in rows if all(name in row for name in _INSIDER_FIELDS)]
+    if rows and not found:
+        if "detail" in rows[0]:
+            raise payload.error(str(rows[0]["detail"]))
+        missing = next(name for name in _INSIDER_FIELDS if name not in rows[0])
+        raise payload.error(f"column {missing!r} not found among {', '.join(rows[0])}")
+    since = date.fromisoformat(payload.context["since"]) if "since" in payload.context else None
+    records: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    for row in found:
+        symbol = insiders.read_symbol(row["Ticker"])
+        if symbol is None:
+            continue
+        try:
+            record = _insider(row, symbol)
+        except (ValueError, TypeError) as error:
+            rejects.append(Reject(row, str(error)))
+            continue
+        # The last page reaches back further than was asked for.
+        if since is None or record["filed_at"].astimezone(NY).date() >= since:
+            records.append(record)
+    insiders.number_equal(records)
+    # Whatever was traded since then was filed since then: all pages together state it completely.
+    scopes = [{"scope_start": since}] if since is not None else []
+    return Batch("insider_buying", records=records, scopes=scopes, rejects=rejects)
+
+
+def _insider(row: dict[str, Any], symbol: str) -> dict[str, Any]:
+    return insiders.make(
+        symbol=symbol,
+        insider=str(row["Name"]),
+        code=insiders.read_code(row["TransactionCode"]),
+        traded=congress.read_day(row["Date"]),
+        # Not marked with a zone; read as New York's, which is the later of the two it could be.
+        filed_at=insiders.read_time(row["fileDate"]),
+        shares=insiders.read_number(row["Shares"]),
+        price=insiders.read_number(row["PricePerShare"]),
+        shares_following=insiders.read_number(row.get("SharesOwnedFollowing")),
+        acquired_disposed=insiders.text_or_none(row.get("AcquiredDisposedCode")),
+        ownership=insiders.text_or_none(row.get("directOrIndirectOwnership")) or "",
+        officer_title=insiders.text_or_none(row.get("officerTitle")),
+        is_director=row.get("isDirector"),
+        is_officer=row.get("isOfficer"),
+        is_ten_percent_owner=row.get("isTenPercentOwner"),
+        is_other=row.get("isOther"),
+    )
 
 
 SOURCE = QuiverApi()

@@ -1,4 +1,4 @@
-"""QuiverQuant's pages: the trades of single members, and the newest ones of all.
+"""QuiverQuant's pages: the trades of single members of Congress, and the newest ones of all; those of insiders.
 
 The rows are arrays in the page's script. Columns that hold returns computed after the fact are never read.
 """
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from selectolax.lexbor import LexborHTMLParser
 
-from pas_lib.sources import congress
+from pas_lib.sources import congress, insiders
 from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt
 
 POLITICIANS = (
@@ -25,10 +25,20 @@ POLITICIANS = (
 _PARTY = {"D": "D", "R": "R", "I": "I"}
 #: Where a politician's page was seen to keep the kind of transaction.
 _TRANSACTION_AT = (8, 1, 6, 10, 13)
+_INSIDERS = "recentInsiderTransactionsData"
+_INSIDER_FIELDS = (
+    "rptOwnerName",
+    "issuerTradingSymbol",
+    "transactionCode",
+    "transactionShares",
+    "transactionPricePerShare",
+    "transactionDate",
+    "fileDate",
+)
 
 
 class QuiverPage(Source):
-    """``/congresstrading/politician/{Name}-{BioGuideID}``."""
+    """``/congresstrading/politician/{Name}-{BioGuideID}`` and ``/insiders/``."""
 
     name = "quiver_page"
     site = "quiver"
@@ -36,8 +46,11 @@ class QuiverPage(Source):
     profiles = frozenset({"sandbox", "subscribed"})
 
     def requests(self, ask: Ask) -> Iterable[Request]:
-        """Yield one request per politician."""
+        """Yield one request per politician, or the one for the page of insiders."""
         base = base_url(self, ask.settings)
+        if ask.dataset == "insider_buying":
+            yield Request(self.name, ask.dataset, "insiders", f"{base}/insiders/", context={"page": "insiders"})
+            return
         for name, member in POLITICIANS:
             yield Request(
                 self.name,
@@ -49,7 +62,7 @@ class QuiverPage(Source):
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is a page with one of the two arrays, or with the table."""
-        return b"tradeData" in body or b"recentTradesData" in body or b"table-congress" in body
+        return any(name in body for name in (b"tradeData", b"recentTradesData", b"table-congress", _INSIDERS.encode()))
 
     def check(self, payload: Payload) -> None:
         """Refuse a page without the array: it is a block page, not an empty one."""
@@ -57,6 +70,8 @@ class QuiverPage(Source):
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per disclosed trade of an asset with a symbol."""
+        if payload.dataset == "insider_buying":
+            return [_insider_batch(payload)]
         _refuse_other_pages(payload)
         text = payload.body.decode("utf-8", "replace")
         records: list[dict[str, Any]] = []
@@ -89,14 +104,58 @@ class QuiverPage(Source):
         return [Batch("politician_trades", records=records, scopes=scopes, rejects=rejects)]
 
 
-def _refuse_other_pages(payload: Payload) -> None:
+def _refuse_other_pages(
+    payload: Payload, names: tuple[str, ...] = ("tradeData", "recentTradesData", "table-congress")
+) -> None:
     text = payload.body.decode("utf-8", "replace")
-    if not any(name in text for name in ("tradeData", "recentTradesData", "table-congress")):
+    if not any(name in text for name in names):
         title = LexborHTMLParser(text).css_first("title") if text.strip() else None
         said = title.text(strip=True) if title is not None else excerpt(payload.body)
-        raise payload.error(f"blocked or changed: {said!r}" if said else "the answer is empty", field_name="tradeData")
+        raise payload.error(f"blocked or changed: {said!r}" if said else "the answer is empty", field_name=names[0])
     if "<html" in text[:2000].lower() and "</html" not in text[-2000:].lower():
-        raise payload.error("the page is cut off", field_name="tradeData")
+        raise payload.error("the page is cut off", field_name=names[0])
+
+
+def _insider_batch(payload: Payload) -> Batch:
+    _refuse_other_pages(payload, (_INSIDERS,))
+    rows = _array(payload, payload.body.decode("utf-8", "replace"), _INSIDERS)
+    if not rows:
+        raise payload.error("no transactions on the page", field_name=_INSIDERS)
+    records: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    for row in rows:
+        if not isinstance(row, dict):
+            raise payload.error("an entry is no object", field_name=_INSIDERS)
+        missing = next((name for name in _INSIDER_FIELDS if name not in row), None)
+        if missing is not None:
+            raise payload.error(f"column {missing!r} not found among {', '.join(row)}", field_name=_INSIDERS)
+        symbol = insiders.read_symbol(row["issuerTradingSymbol"])
+        if symbol is None:
+            continue
+        try:
+            records.append(_insider(row, symbol))
+        except (ValueError, TypeError) as error:
+            rejects.append(Reject(row, str(error)))
+    insiders.number_equal(records)
+    # The page shows the newest only: what is not there has not vanished.
+    return Batch("insider_buying", records=records, rejects=rejects)
+
+
+def _insider(row: dict[str, Any], symbol: str) -> dict[str, Any]:
+    code = insiders.read_code(row["transactionCode"])
+    cik = insiders.text_or_none(row.get("rptOwnerCik"))
+    return insiders.make(
+        symbol=symbol,
+        insider=str(row["rptOwnerName"]),
+        insider_cik=cik.zfill(10) if cik else None,
+        code=code,
+        acquired_disposed={"P": "A", "S": "D"}.get(code),
+        traded=congress.read_day(row["transactionDate"]),
+        filed_at=insiders.read_time(row["fileDate"]),
+        shares=insiders.read_number(row["transactionShares"]),
+        price=insiders.read_number(row["transactionPricePerShare"]),
+        officer_title=insiders.text_or_none(row.get("officerTitle")),
+    )
 
 
 def _constant(text: str, name: str) -> str | None:

@@ -16,12 +16,15 @@ from starlette.responses import Response
 
 from pas_lib.clock import NY
 from pas_lib.sandbox.congress import Trade
+from pas_lib.sandbox.insiders import Filing, InsiderFilings, Line
 from pas_lib.sandbox.sites.base import Context, reply
 
 TOKEN: Final = "sandbox"  # noqa: S105 - the sandbox's own, no secret
 UPLOAD_HOUR: Final = 17
 LIVE_ROWS: Final = 500
 PAGE_ROWS: Final = 300
+INSIDER_ROWS: Final = 200
+UPLOAD_LAG: Final = timedelta(seconds=49)
 HTML: Final = "text/html; charset=utf-8"
 
 
@@ -63,12 +66,91 @@ class Disclosures:
         return gains[0], gains[1], gains[0] - gains[1]
 
 
-class QuiverApi:
-    """``/beta/{live|historical|bulk}/congresstrading``."""
+class Insiders:
+    """What insiders reported, newest first, as API and page show it: transactions in shares on Form 4."""
 
-    def __init__(self, context: Context, disclosures: Disclosures) -> None:
+    def __init__(self, context: Context, filings: InsiderFilings) -> None:
+        self.context = context
+        self.filings = filings
+
+    def visible(self) -> list[tuple[Filing, Line]]:
+        """Return the lines taken over by now, a minute after their filing."""
+        found = self.filings.visible(self.context.now - UPLOAD_LAG)
+        return [(filing, line) for filing in reversed(found) for line in filing.lines]
+
+    def api(self, query: dict[str, str]) -> Response:
+        """Answer ``/live/insiders``."""
+        rows = self.visible()
+        if query.get("ticker"):
+            rows = [r for r in rows if r[0].listing.symbol_on(r[0].filed) == query["ticker"].upper()]
+        if query.get("date"):
+            rows = [r for r in rows if f"{r[1].day:%Y%m%d}" == query["date"]]
+        if query.get("uploaded"):
+            rows = [r for r in rows if f"{r[0].filed:%Y%m%d}" == query["uploaded"]]
+        try:
+            page, size = int(query.get("page", 1)), int(query.get("page_size", 1000))
+        except ValueError:
+            return reply({"detail": "Invalid page."}, 404)
+        if page < 1 or size < 1:
+            return reply({"detail": "Invalid page."}, 404)
+        return reply([self._row(*r) for r in rows[(page - 1) * size : page * size]])
+
+    @staticmethod
+    def _row(filing: Filing, line: Line) -> dict[str, Any]:
+        owner, local = filing.owners[0], filing.accepted.astimezone(NY)
+        return {
+            "Ticker": filing.listing.symbol_on(filing.filed),
+            "Date": f"{line.day}T00:00:00.000",
+            "Name": owner.name.upper(),
+            "AcquiredDisposedCode": line.acquired,
+            "TransactionCode": line.code,
+            "Shares": line.shares,
+            "PricePerShare": line.price,
+            "SharesOwnedFollowing": line.following,
+            "fileDate": f"{local:%Y-%m-%dT%H:%M:%S}.000",
+            "officerTitle": owner.title or None,
+            "isDirector": owner.director,
+            "isOfficer": owner.officer,
+            "isTenPercentOwner": owner.tenth,
+            "isOther": False,
+            "directOrIndirectOwnership": line.ownership,
+            "uploaded": f"{local + UPLOAD_LAG:%Y-%m-%dT%H:%M:%S}.820",
+        }
+
+    def page(self) -> str:
+        """Return the page of insiders: its script holds the newest purchases and sales as Python writes them."""
+        rows = [
+            {
+                "rptOwnerName": filing.owners[0].name.title(),
+                "rptOwnerCik": filing.owners[0].cik,
+                "officerTitle": filing.owners[0].title or "-",
+                "issuerTradingSymbol": filing.listing.symbol_on(filing.filed),
+                "transactionCode": "Purchase" if line.code == "P" else "Sale",
+                "transactionShares": line.shares,
+                "transactionPricePerShare": line.price,
+                "transactionValue": None if line.price is None else line.shares * line.price,
+                "transactionDate": f"{line.day:%b} {line.day.day}, {line.day.year}",
+                "fileDate": f"{filing.accepted.astimezone(NY):%b %d, %Y (%I:%M %p)}",
+            }
+            for filing, line in self.visible()
+            if line.code in "PS"
+        ]
+        recent = ",\n".join(repr(row) for row in rows[:INSIDER_ROWS])
+        top = sorted(rows[:1000], key=lambda row: -float(row["transactionValue"] or 0.0))[:10]
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Insider Trading - Quiver Quantitative</title></head><body>\n'
+            f"<script>\nlet recentInsiderTransactionsData = [{recent}];\nlet topMonthlyInsiderTransactionsData = {top!r};\n</script>\n"
+            '<table id="recentInsiderTransactionsTable"><thead><tr><th>Stock</th></tr></thead><tbody></tbody></table>\n</body></html>\n'
+        )
+
+
+class QuiverApi:
+    """``/beta/{live|historical|bulk}/congresstrading`` and ``/beta/live/insiders``."""
+
+    def __init__(self, context: Context, disclosures: Disclosures, insiders: Insiders) -> None:
         self.context = context
         self.disclosures = disclosures
+        self.insiders = insiders
         self._rows: dict[tuple[int, date, str], dict[str, Any]] = {}
 
     async def answer(self, request: Request) -> Response:
@@ -94,7 +176,7 @@ class QuiverApi:
         if parts == ["bulk", "congresstrading"]:
             return self._bulk(trades, dict(query))
         if parts == ["live", "insiders"]:
-            return reply({"detail": "Upgrade your subscription plan to access this dataset."}, 403)
+            return self.insiders.api(dict(query))
         return reply(
             "<!DOCTYPE html>\n<html><head><title>Page not found</title></head><body><h1>Not Found</h1></body></html>\n",
             404,
@@ -188,11 +270,12 @@ class QuiverApi:
 
 
 class QuiverPages:
-    """``/congresstrading/`` and the politicians' pages."""
+    """``/congresstrading/``, the politicians' pages and ``/insiders/``."""
 
-    def __init__(self, context: Context, disclosures: Disclosures) -> None:
+    def __init__(self, context: Context, disclosures: Disclosures, insiders: Insiders) -> None:
         self.context = context
         self.disclosures = disclosures
+        self.insiders = insiders
 
     async def answer(self, request: Request) -> Response:
         """Answer one page."""
@@ -201,6 +284,8 @@ class QuiverPages:
         path = request.path_params["path"].strip("/")
         if path == "congresstrading":
             return reply(self._recent(), 200, HTML)
+        if path == "insiders":
+            return reply(self.insiders.page(), 200, HTML)
         if path.startswith("congresstrading/politician/"):
             name, _, member = path.removeprefix("congresstrading/politician/").rpartition("-")
             trades = [t for t in self.disclosures.visible() if t.bioguide_id == member]

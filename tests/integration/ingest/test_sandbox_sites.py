@@ -98,7 +98,8 @@ def test_every_dataset_over_three_sessions(sandbox: RunningSandbox, warehouse: W
             result = ingest(name, session, settings=settings, clock=clock, warehouse=warehouse)
             assert result.parsed > 0
             assert result.quarantined == 0
-            assert (result.deleted, result.changed) == (0, 0), name
+            # The target of a rating may be corrected some hours later.
+            assert (result.deleted, result.changed if name != "analyst_ratings" else 0) == (0, 0), name
             if number == 0:
                 again = ingest(name, session, settings=settings, clock=clock, warehouse=warehouse)
                 assert (again.status, again.new) == ("unchanged", 0), name

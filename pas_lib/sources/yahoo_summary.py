@@ -1,0 +1,172 @@
+"""Yahoo Finance quoteSummary: modules about one symbol, behind a cookie and a crumb.
+
+The cookie comes with any answer of one host, the crumb is asked for with it, and every question carries both. A crumb
+that is none (a refusal stored as one) would fail every later question, so it is looked at first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+
+from pas_lib.clock import NY
+from pas_lib.errors import PayloadError
+from pas_lib.sources import ratings
+from pas_lib.sources.base import (
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    Source,
+    base_url,
+    excerpt,
+    looks_like_html,
+)
+from pas_lib.sources.yahoo_chart import to_yahoo
+
+if TYPE_CHECKING:
+    from pas_lib.settings import Settings
+
+_COOKIE_HOST = "https://fc.yahoo.com"
+_CRUMB = re.compile(r"[^\s<>{}]{11}")
+_MODULES = {"analyst_ratings": "upgradeDowngradeHistory"}
+_RATING = ("epochGradeDate", "firm", "toGrade", "action")
+
+
+class YahooSummary(Source):
+    """``/v10/finance/quoteSummary/{symbol}``."""
+
+    name = "yahoo_summary"
+    site = "yahoo"
+    host = "https://query1.finance.yahoo.com"
+    accepts = frozenset({404})
+    signs_in = True
+
+    def sign_in(self, get: Callable[..., tuple[int, bytes]], settings: Settings) -> Mapping[str, str]:
+        """Fetch the cookie, then the crumb that goes with it.
+
+        Raises
+        ------
+        PayloadError
+            If what came is no crumb.
+        """
+        base = base_url(self, settings)
+        # Any status is fine: the cookie comes with a 404 too.
+        get(f"{base}/" if settings.sources == "sandbox" else _COOKIE_HOST, any_status=True)
+        url = f"{base}/v1/test/getcrumb"
+        status, body = get(url)
+        crumb = body.decode("utf-8", "replace").strip()
+        if status != 200 or not _CRUMB.fullmatch(crumb):
+            raise PayloadError(f"{self.name}: no crumb but HTTP {status} {excerpt(body)!r} from {url}")
+        return {"crumb": crumb}
+
+    def requests(self, ask: Ask) -> Iterable[Request]:
+        """Yield one request per symbol."""
+        base = base_url(self, ask.settings)
+        for symbol in ask.items:
+            yield Request(
+                self.name,
+                ask.dataset,
+                symbol,
+                f"{base}/v10/finance/quoteSummary/{quote(to_yahoo(symbol), safe='')}",
+                params={"modules": _MODULES[ask.dataset], "formatted": "false"},
+                context={"symbol": symbol},
+            )
+
+    def recognises(self, body: bytes) -> bool:
+        """Return whether a body is a quoteSummary envelope or one of Yahoo's error envelopes."""
+        head = body[:400].lstrip()
+        return head.startswith(b"{") and (b'"quoteSummary"' in head or b'"finance"' in head)
+
+    def check(self, payload: Payload) -> None:
+        """Refuse whatever is not a quoteSummary envelope."""
+        self.parse(payload)
+
+    def _result(self, payload: Payload) -> dict[str, Any] | None:
+        if looks_like_html(payload.body):
+            raise payload.error("an HTML page came instead of JSON")
+        try:
+            document = orjson.loads(payload.body)
+        except orjson.JSONDecodeError:
+            said = excerpt(payload.body)
+            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        summary = document.get("quoteSummary") if isinstance(document, dict) else None
+        if not isinstance(summary, dict):
+            found = next(iter(document), "") if isinstance(document, dict) else type(document).__name__
+            inner = document.get(found) if isinstance(document, dict) else None
+            error = inner.get("error") if isinstance(inner, dict) else None
+            said = f": {error.get('description')}" if isinstance(error, dict) else ""
+            raise payload.error(f"not a quoteSummary but {found!r}{said}", field_name="quoteSummary")
+        error = summary.get("error")
+        if error:
+            if error.get("code") == "Not Found" and payload.status == 404:
+                return None
+            raise payload.error(f"{error.get('code')}: {error.get('description')}", field_name="quoteSummary.error")
+        results = summary.get("result")
+        if not isinstance(results, list) or not results or not isinstance(results[0], dict):
+            raise payload.error("no result", field_name="quoteSummary.result")
+        return dict(results[0])
+
+    def parse(self, payload: Payload) -> list[Batch]:
+        """Return the rows of the dataset's module; a module without data is left out by the site."""
+        result = self._result(payload)
+        symbol = payload.context.get("symbol")
+        if symbol is None:
+            raise payload.error("the payload does not say whose it is, and neither does its name")
+        if result is None:
+            return [Batch(payload.dataset, missing=True, note=f"{symbol} is unknown or delisted")]
+        module = _MODULES.get(payload.dataset, "")
+        found = result.get(module)
+        if found is None:
+            others = [name for name in result if name != "maxAge"]
+            if others:
+                raise payload.error(f"came with {', '.join(others)} instead", field_name=module)
+            return [Batch(payload.dataset, note=f"nothing about {symbol}")]
+        return [_ratings(payload, symbol, found)]
+
+
+def _ratings(payload: Payload, symbol: str, module: dict[str, Any]) -> Batch:
+    history = module.get("history")
+    if not isinstance(history, list):
+        raise payload.error("missing", field_name="upgradeDowngradeHistory.history")
+    records: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    seen: Counter[str] = Counter()
+    for row in history:
+        missing = next((name for name in _RATING if name not in row), None)
+        if missing:
+            raise payload.error(f"column {missing!r} not found among {', '.join(row)}", field_name="history")
+        try:
+            rated = ratings.read_epoch(row["epochGradeDate"])
+            firm = ratings.text_or_none(row["firm"])
+            if firm is None:
+                raise ValueError("no firm is stated")
+            number = f"{int(row['epochGradeDate'])}-{ratings.slug(firm)}"
+            seen[number] += 1
+            records.append(
+                {
+                    "event_date": rated.astimezone(NY).date(),
+                    "symbol": symbol,
+                    # The site numbers nothing: the second is time and firm enough, but for repeats.
+                    "rating_id": number if seen[number] == 1 else f"{number}-{seen[number]}",
+                    "firm": firm,
+                    "action": ratings.read_action(row["action"]),
+                    "rating_current": ratings.text_or_none(row["toGrade"]),
+                    "rating_prior": ratings.text_or_none(row.get("fromGrade")),
+                    "rated_at": rated,
+                }
+            )
+        except (ValueError, TypeError) as error:
+            rejects.append(Reject({"symbol": symbol, **row}, str(error)))
+    # The list is complete from its oldest entry on.
+    scopes = [{"symbol": symbol, "scope_start": min(r["event_date"] for r in records)}] if records else []
+    return Batch("analyst_ratings", records=records, scopes=scopes, rejects=rejects)
+
+
+SOURCE = YahooSummary()
