@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pas_lib import clock
 
-SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean"]
+SqlType = Literal["text", "double precision", "bigint", "integer", "date", "boolean", "timestamptz"]
 Cadence = Literal["daily", "weekly"]
 
 #: Type of every time stamp in Arrow tables: microseconds in UTC.
@@ -24,6 +24,7 @@ _ARROW: dict[str, pa.DataType] = {
     "integer": pa.int32(),
     "date": pa.date32(),
     "boolean": pa.bool_(),
+    "timestamptz": TIMESTAMP,
 }
 
 #: ``known_at`` of each row of a table (its own columns and ``event_date``), given the time it was fetched.
@@ -81,6 +82,25 @@ class Rule:
 
     reason: str
     broken: Callable[[pa.Table], Any]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Columns of a dataset whose sources may name companies instead of stating symbols.
+
+    Parameters
+    ----------
+    name : str
+        Column with the company's name.
+    symbol : str
+        Column of the symbol; filled from the name where the source states none, NULL where no name matches.
+    basis : str
+        Column that says how the symbol was found: ``source``, ``alias``, ``name``, ``fuzzy``, or NULL.
+    """
+
+    name: str
+    symbol: str = "symbol"
+    basis: str = "matched_by"
 
 
 @dataclass(frozen=True)
@@ -147,6 +167,10 @@ class Dataset:
         What a valid row fulfils.
     resolve : Resolve, optional
         Settles a payload's rows against the current rows; for small tables.
+    named : Named, optional
+        Companies are named: symbols are looked up when the rows are loaded, as of their event dates.
+    windowed : bool
+        Asked by a window of dates: after the first load only what is newer than the last rows less ``overlap``.
     """
 
     name: str
@@ -177,6 +201,8 @@ class Dataset:
     ordinal: str | None = None
     rules: tuple[Rule, ...] = ()
     resolve: Resolve | None = None
+    named: Named | None = None
+    windowed: bool = False
 
     @property
     def table(self) -> str:

@@ -9,6 +9,7 @@ from pas_lib import clock
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import SourceError
 from pas_lib.sources.base import Ask
+from pas_lib.sources.registry import usable_sources
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,6 +84,8 @@ def plan(
         latest = max(loaded.values(), default=None)
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
+    if dataset.windowed and start is None and latest is not None:
+        first = max(first, min(latest, now.date()) - dataset.overlap)
     if dataset.name == "prices":
         items = _symbols(warehouse, first, loaded, now, settings.benchmark)
     elif dataset.name == "wiki_views":
@@ -92,7 +95,12 @@ def plan(
     if start is None:
         starts = {item: max(first, day - dataset.overlap) for item, day in loaded.items()}
     full = latest is None or start is not None or (session is not None and clock.is_week_end(session))
-    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full)
+    if any(site.names_companies for site in usable_sources(dataset, settings)):
+        known = warehouse.rows("select exists (select 1 from raw.securities) as found")[0]["found"]
+        if not known:
+            raise SourceError(f"{dataset.name}: no names to look up yet", hint="collect the dataset universe first")
+    following = latest is not None and start is None
+    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following)
 
 
 def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:

@@ -26,6 +26,7 @@ from pas_lib.sandbox.sites.base import Context, reply
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, QuiverApi, QuiverPages
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
+from pas_lib.sandbox.sites.washington import SenateLda, UsaSpending, Washington
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
 from pas_lib.sandbox.world import World
@@ -121,7 +122,10 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     admin, yahoo, views = Admin(context, faults), YahooChart(context), Pageviews(context)
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
-    api, pages, data = QuiverApi(context, disclosures), QuiverPages(context, disclosures), AlpacaData(context)
+    washington = Washington(context)
+    lda, spending = SenateLda(washington), UsaSpending(washington)
+    api, pages = QuiverApi(context, disclosures, washington), QuiverPages(context, disclosures, washington)
+    data = AlpacaData(context)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
         Route("/wikimedia/{path:path}", views.answer),
@@ -133,6 +137,8 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/fredgraph/fredgraph.csv", graph.answer),
         Route("/quiver-api/beta/{path:path}", api.answer),
         Route("/quiver/{path:path}", pages.answer),
+        Route("/senate-lda/{path:path}", lda.answer, methods=["GET", "POST", "DELETE"]),
+        Route("/usaspending/{path:path}", spending.answer, methods=["GET", "POST"]),
         Route("/alpaca-data/{path:path}", data.answer),
         Route("/sandbox/clock", admin.clock),
         Route("/sandbox/advance", admin.advance, methods=["POST"]),

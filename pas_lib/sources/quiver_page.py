@@ -1,4 +1,4 @@
-"""QuiverQuant's pages: the trades of single members, and the newest ones of all.
+"""QuiverQuant's pages: the trades of single members and the newest ones of all; lobbying; government contracts.
 
 The rows are arrays in the page's script. Columns that hold returns computed after the fact are never read.
 """
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from selectolax.lexbor import LexborHTMLParser
 
-from pas_lib.sources import congress
+from pas_lib.sources import congress, quiver_contracts, quiver_lobbying
 from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt
 
 POLITICIANS = (
@@ -23,6 +23,11 @@ POLITICIANS = (
     ("Shelley Moore Capito", "C001047"),
 )
 _PARTY = {"D": "D", "R": "R", "I": "I"}
+#: Datasets with one page: its path, what it cannot be without, and what reads it.
+_PAGES = {
+    "lobbying": ("/lobbying/", b"table-inner", quiver_lobbying.from_page),
+    "gov_contracts": ("/sources/govcontracts", b"myTable", quiver_contracts.from_page),
+}
 #: Where a politician's page was seen to keep the kind of transaction.
 _TRANSACTION_AT = (8, 1, 6, 10, 13)
 
@@ -38,6 +43,16 @@ class QuiverPage(Source):
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per politician."""
         base = base_url(self, ask.settings)
+        if ask.dataset in _PAGES:
+            path, _, _ = _PAGES[ask.dataset]
+            yield Request(
+                self.name,
+                ask.dataset,
+                path.strip("/"),
+                f"{base}{path}",
+                context={"following": str(ask.following).lower()},
+            )
+            return
         for name, member in POLITICIANS:
             yield Request(
                 self.name,
@@ -51,12 +66,22 @@ class QuiverPage(Source):
         """Return whether a body is a page with one of the two arrays, or with the table."""
         return b"tradeData" in body or b"recentTradesData" in body or b"table-congress" in body
 
+    def recognises_for(self, dataset: str, body: bytes) -> bool:
+        """Return whether a body is the page of a dataset."""
+        if dataset in _PAGES:
+            return _PAGES[dataset][1] in body
+        return self.recognises(body)
+
     def check(self, payload: Payload) -> None:
         """Refuse a page without the array: it is a block page, not an empty one."""
         self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per disclosed trade of an asset with a symbol."""
+        if payload.dataset in _PAGES:
+            _, mark, read_page = _PAGES[payload.dataset]
+            _refuse_other_pages(payload, (mark.decode(),))
+            return [read_page(payload, payload.body.decode("utf-8", "replace"))]
         _refuse_other_pages(payload)
         text = payload.body.decode("utf-8", "replace")
         records: list[dict[str, Any]] = []
@@ -89,14 +114,16 @@ class QuiverPage(Source):
         return [Batch("politician_trades", records=records, scopes=scopes, rejects=rejects)]
 
 
-def _refuse_other_pages(payload: Payload) -> None:
+def _refuse_other_pages(
+    payload: Payload, marks: tuple[str, ...] = ("tradeData", "recentTradesData", "table-congress")
+) -> None:
     text = payload.body.decode("utf-8", "replace")
-    if not any(name in text for name in ("tradeData", "recentTradesData", "table-congress")):
+    if not any(name in text for name in marks):
         title = LexborHTMLParser(text).css_first("title") if text.strip() else None
         said = title.text(strip=True) if title is not None else excerpt(payload.body)
-        raise payload.error(f"blocked or changed: {said!r}" if said else "the answer is empty", field_name="tradeData")
+        raise payload.error(f"blocked or changed: {said!r}" if said else "the answer is empty", field_name=marks[0])
     if "<html" in text[:2000].lower() and "</html" not in text[-2000:].lower():
-        raise payload.error("the page is cut off", field_name="tradeData")
+        raise payload.error("the page is cut off", field_name=marks[0])
 
 
 def _constant(text: str, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""QuiverQuant: the paid JSON API and the public pages of congress trading."""
+"""QuiverQuant: the paid JSON API and the public pages."""
 
 # ruff: noqa: E501 - lines of markup and of recorded oddities are kept whole
 
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from pas_lib.clock import NY
 from pas_lib.sandbox.congress import Trade
 from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.washington import Washington
 
 TOKEN: Final = "sandbox"  # noqa: S105 - the sandbox's own, no secret
 UPLOAD_HOUR: Final = 17
@@ -66,9 +67,10 @@ class Disclosures:
 class QuiverApi:
     """``/beta/{live|historical|bulk}/congresstrading``."""
 
-    def __init__(self, context: Context, disclosures: Disclosures) -> None:
+    def __init__(self, context: Context, disclosures: Disclosures, washington: Washington) -> None:
         self.context = context
         self.disclosures = disclosures
+        self.washington = washington
         self._rows: dict[tuple[int, date, str], dict[str, Any]] = {}
 
     async def answer(self, request: Request) -> Response:
@@ -82,6 +84,9 @@ class QuiverApi:
             return reply({"detail": "Invalid token."}, 401)
         parts = request.path_params["path"].strip("/").split("/")
         query = request.query_params
+        found_there = self.washington.quiver_api(parts, dict(query))
+        if found_there is not None:
+            return found_there
         trades = self.disclosures.visible()
         if parts == ["live", "congresstrading"]:
             who = query.get("representative")
@@ -190,9 +195,10 @@ class QuiverApi:
 class QuiverPages:
     """``/congresstrading/`` and the politicians' pages."""
 
-    def __init__(self, context: Context, disclosures: Disclosures) -> None:
+    def __init__(self, context: Context, disclosures: Disclosures, washington: Washington) -> None:
         self.context = context
         self.disclosures = disclosures
+        self.washington = washington
 
     async def answer(self, request: Request) -> Response:
         """Answer one page."""
@@ -201,6 +207,10 @@ class QuiverPages:
         path = request.path_params["path"].strip("/")
         if path == "congresstrading":
             return reply(self._recent(), 200, HTML)
+        if path == "lobbying":
+            return reply(self.washington.lobbying_page(), 200, HTML)
+        if path == "sources/govcontracts":
+            return reply(self.washington.contracts_page(), 200, HTML)
         if path.startswith("congresstrading/politician/"):
             name, _, member = path.removeprefix("congresstrading/politician/").rpartition("-")
             trades = [t for t in self.disclosures.visible() if t.bioguide_id == member]
