@@ -145,4 +145,5 @@ def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime
         date.fromisoformat(state["start"]),
         tuple(state["items"]),
         {item: date.fromisoformat(day) for item, day in state["starts"].items()},
+        following=True,
     )
