@@ -82,6 +82,11 @@ def plan(
         found = warehouse.rows(f"select {column} as item, max(event_date) as day from {dataset.table} group by 1")  # noqa: S608
         loaded = {row["item"]: row["day"] for row in found}
         latest = max(loaded.values(), default=None)
+    elif dataset.windowed:
+        # Another source than before begins with its own history.
+        names = [site.name for site in usable_sources(dataset, settings)]
+        statement = f"select max(event_date) as day from {dataset.table} where source = any(%s)"  # noqa: S608
+        latest = warehouse.rows(statement, (names,))[0]["day"]
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
     if dataset.windowed and start is None and latest is not None:

@@ -204,3 +204,15 @@ def test_new_reports_arrive_in_the_next_season(moving, warehouse, tmp_path):
     newest = warehouse.rows("select max(report_date) as day, max(known_at) as known from raw.lobbying")[0]
     assert newest["day"] <= date(2026, 4, 24)
     assert newest["known"] <= datetime.combine(date(2026, 4, 27), time(), NY)
+
+
+def test_another_source_begins_with_its_own_history(only, here, warehouse):
+    settings = here.model_copy(update={"database_url": warehouse.url, "http_timeout_sec": 10.0})
+    collect("universe", settings, warehouse)
+    collect("lobbying", settings, warehouse)
+    only("lobbying", "senate_lda")
+    second = collect("lobbying", settings, warehouse)
+    spans = warehouse.rows("select source, min(event_date) as first from raw.lobbying group by 1 order by 1")
+    assert [row["source"] for row in spans] == ["quiver_api", "senate_lda"]
+    assert spans[1]["first"] < date(2025, 5, 1)
+    assert second.deleted == 0
