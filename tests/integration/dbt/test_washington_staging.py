@@ -91,7 +91,7 @@ def rows() -> RawWorld:
 
 def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
     rows().load(warehouse)
-    select = ["stg_raw__lobbying", "stg_raw__gov_contracts"]
+    select = ["stg_raw__lobbying", "stg_raw__gov_contracts", "int_unmatched_names"]
     result = Dbt(warehouse.url, tmp_path / "work", threads=2).build(date(2025, 12, 31), select=select)
     assert result.count("pass") >= 12
     lobbying = (
@@ -118,6 +118,9 @@ def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Wareh
         (1, 100.0, at(2025, 4, 23), at(2025, 5, 3)),
     ]
     assert [tuple(row.values()) for row in warehouse.rows(contracts)] == versions
+    unmatched = "select dataset, company, n_rows, amount from intermediate.int_unmatched_names order by 1, 2"
+    listed = [("gov_contracts", "ALPHA", 1, 110.0)]
+    assert [tuple(row.values()) for row in warehouse.rows(unmatched)] == listed
     path = tmp_path / "history.duckdb"
     publish(path, warehouse, at(2026, 1, 2))
     Dbt(str(path), tmp_path / "work", target="duckdb", threads=1).build(date(2025, 12, 31), select=select)
@@ -125,3 +128,4 @@ def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Wareh
         conn.execute("set timezone = 'UTC'")
         assert conn.execute(lobbying).fetchall() == expected
         assert conn.execute(contracts).fetchall() == versions
+        assert conn.execute(unmatched).fetchall() == listed
