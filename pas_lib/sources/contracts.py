@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 
 #: Civil agencies report within three business days, and the site shows it after about two more.
 CIVIL_LAG = timedelta(days=5)
@@ -15,6 +16,7 @@ _DEFENCE = re.compile(
 )
 
 
+@lru_cache(maxsize=10_000)
 def is_defence(*agencies: str | None) -> bool:
     """Return whether one of the names is of the Department of Defense or a part of it."""
     return any(agency and _DEFENCE.search(agency) for agency in agencies)

@@ -7,6 +7,7 @@ import html
 import re
 from collections import Counter
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from pas_lib.sources import congress
@@ -37,7 +38,17 @@ def read_amount(value: Any) -> float | None:
 
 def read_text(value: Any) -> str | None:
     """Return plain text: entities undone (also doubled ones), white space folded; None for nothing."""
-    return congress.text_or_none(html.unescape(html.unescape(str(value)))) if value is not None else None
+    if value is None or value != value:
+        return None
+    return _plain(str(value))
+
+
+@lru_cache(maxsize=20_000)
+def _plain(text: str) -> str | None:
+    """Remembered: names, agencies and issues come again and again."""
+    if "&" in text:
+        text = html.unescape(html.unescape(text))
+    return congress.text_or_none(text)
 
 
 def read_list(value: Any) -> str | None:
@@ -56,7 +67,11 @@ def read_day(value: Any) -> date:
     ValueError
         If it is none.
     """
-    text = str(value or "").strip()
+    return _day(str(value or "").strip())
+
+
+@lru_cache(maxsize=20_000)
+def _day(text: str) -> date:
     # "Feb. 13, 2025, 12:19 p.m."
     timed = re.match(r"([A-Za-z]+\.? \d{1,2}, \d{4}),", text)
     return congress.read_day(timed[1] if timed else text)

@@ -127,14 +127,13 @@ class UsaSpending(Source):
         rows = self._document(payload)["results"]
         first = rows[0] if isinstance(rows[0], dict) else {}
         awards = "Award Amount" in first and "Transaction Amount" not in first
-        needed = ("generated_internal_id", "Recipient Name", "Awarding Agency") + (
-            ("Award Amount",) if awards else ("Transaction Amount", "Action Date", "Mod")
-        )
+        needed = {"generated_internal_id", "Recipient Name", "Awarding Agency"}
+        needed |= {"Award Amount"} if awards else {"Transaction Amount", "Action Date", "Mod"}
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
         for row in rows:
-            missing = next((name for name in needed if not isinstance(row, dict) or name not in row), None)
-            if missing:
+            if not isinstance(row, dict) or not needed <= row.keys():
+                missing = next((name for name in sorted(needed) if not isinstance(row, dict) or name not in row), "")
                 raise payload.error("missing", field_name=f"results.{missing}")
             try:
                 records.append(_record(row, awards, payload.context.get("following") == "true"))

@@ -288,7 +288,7 @@ def test_amounts_of_filings_and_double_entities():
         ("usaspending", "gov_contracts", {"detail": "Missing value: 'filters'"}, "Missing value"),
         ("usaspending", "gov_contracts", {"results": [], "page_metadata": {}}, "no contracts at all"),
         ("usaspending", "gov_contracts", {"results": [{"x": 1}]}, "page_metadata"),
-        ("usaspending", "gov_contracts", {"results": [{"x": 1}], "page_metadata": {}}, "generated_internal_id"),
+        ("usaspending", "gov_contracts", {"results": [{"x": 1}], "page_metadata": {}}, "results.Action Date"),
         ("usaspending", "gov_contracts", b"<html>504</html>", "an HTML page came"),
         ("quiver_api", "lobbying", "Upgrade your subscription plan", "Upgrade your subscription plan"),
         ("quiver_api", "gov_contracts", [{"Stock": "A"}], "column 'Ticker' not found"),
