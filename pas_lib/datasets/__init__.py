@@ -11,10 +11,10 @@ import pkgutil
 from functools import lru_cache
 from types import MappingProxyType
 
-from pas_lib.datasets.base import TIMESTAMP, Column, Dataset, Rule, due, raw_ddl
+from pas_lib.datasets.base import TIMESTAMP, Column, Dataset, Named, Rule, due, raw_ddl
 from pas_lib.errors import UnknownName
 
-__all__ = ["TIMESTAMP", "Column", "Dataset", "Rule", "catalogue", "dataset", "due", "leaders", "raw_ddl"]
+__all__ = ["TIMESTAMP", "Column", "Dataset", "Named", "Rule", "catalogue", "dataset", "due", "leaders", "raw_ddl"]
 
 
 @lru_cache(maxsize=1)

@@ -86,6 +86,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Named:
+    """Columns of a dataset whose sources may name companies instead of stating symbols.
+
+    Parameters
+    ----------
+    name : str
+        Column with the company's name.
+    symbol : str
+        Column of the symbol; filled from the name where the source states none, NULL where no name matches.
+    basis : str
+        Column that says how the symbol was found: ``source``, ``alias``, ``name``, ``fuzzy``, or NULL.
+    """
+
+    name: str
+    symbol: str = "symbol"
+    basis: str = "matched_by"
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One raw table and how it is filled.
 
@@ -149,6 +168,10 @@ class Dataset:
         What a valid row fulfils.
     resolve : Resolve, optional
         Settles a payload's rows against the current rows; for small tables.
+    named : Named, optional
+        Companies are named: symbols are looked up when the rows are loaded, as of their event dates.
+    windowed : bool
+        Asked by a window of dates: after the first load only what is newer than the last rows less ``overlap``.
     """
 
     name: str
@@ -179,6 +202,8 @@ class Dataset:
     ordinal: str | None = None
     rules: tuple[Rule, ...] = ()
     resolve: Resolve | None = None
+    named: Named | None = None
+    windowed: bool = False
 
     @property
     def table(self) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 from pas_lib.clock import NY
 from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
+from pas_lib.datasets.names import NameMap
 from pas_lib.errors import PayloadError
+from pas_lib.ingest.mapping import SymbolFiller
 from pas_lib.ingest.validate import conform
 from pas_lib.landing import is_landed, split
 from pas_lib.sources import Payload, Source, all_sources
@@ -85,7 +87,12 @@ def parse_file(dataset: str, path: Path | str, source: str | None = None) -> lis
             raise payload.error(f"no row can be read: {batch.rejects[0].reason}")
     if not batches:
         raise PayloadError(f"{place.name} is a payload of {site.name} without rows of {data.name}")
-    return [row for batch in batches for row in conform(data, batch).to_pylist()]
+    tables = [conform(data, batch) for batch in batches]
+    if data.named is not None:
+        # Without a warehouse there is no register of names: the reviewed aliases alone.
+        filler = SymbolFiller(data.named, lambda: NameMap(()))
+        tables = [filler.fill(table) for table in tables]
+    return [row for table in tables for row in table.to_pylist()]
 
 
 def _recognise(data: Dataset, content: bytes, place: Path) -> Source:
@@ -94,7 +101,7 @@ def _recognise(data: Dataset, content: bytes, place: Path) -> Source:
     names = {*data.sources, *data.parse_only}
     candidates = [entry for entry in all_sources().values() if entry.name in names]
     for entry in candidates:
-        if entry.recognises(content):
+        if entry.recognises_for(data.name, content):
             return entry
     known = ", ".join(sorted(names))
     raise PayloadError(f"{place.name} is in no format of {data.name} ({known}): it begins {excerpt(content)!r}")
@@ -123,6 +130,9 @@ def _context(data: Dataset, place: Path) -> dict[str, str]:
     if data.name == "analyst_ratings":
         found = re.search(r"_([A-Z]{1,5}(?:[.-][A-Z])?)(?:_|\.json|$)", name)
         return {"symbol": found[1].replace("-", ".")} if found else {}
+    if data.name == "gov_contracts":
+        found = re.search(r"govcontracts(?:all)?_([A-Z]{1,5}(?:\.[A-Z])?)(?![A-Za-z])", name)
+        return {"symbol": found[1]} if found else {}
     if (data.leader or data.name) == "universe":
         lowered = name.lower()
         for word, index_name in (("iwm", "russell2000"), ("ivv", "sp500"), ("sp400", "sp400"), ("sp500", "sp500")):

@@ -99,11 +99,18 @@ def plan(
         found = warehouse.rows(f"select {column} as item, max(event_date) as day from {dataset.table} group by 1")  # noqa: S608
         loaded = {row["item"]: row["day"] for row in found}
         latest = max(loaded.values(), default=None)
+    elif dataset.windowed:
+        # Another source than before begins with its own history.
+        names = [site.name for site in usable_sources(dataset, settings)]
+        statement = f"select max(event_date) as day from {dataset.table} where source = any(%s)"  # noqa: S608
+        latest = warehouse.rows(statement, (names,))[0]["day"]
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
     if dataset.name in _BY_WATERMARK and latest is not None:
         latest = warehouse.rows(_WATERMARK, (dataset.name,))[0]["day"]
         loaded = {"": latest} if latest else {}
+    if dataset.windowed and start is None and latest is not None:
+        first = max(first, min(latest, now.date()) - dataset.overlap)
     if dataset.name == "prices":
         items = _symbols(warehouse, first, loaded, now, settings.benchmark)
     elif dataset.name == "analyst_ratings" and "yahoo_summary" in {s.name for s in usable_sources(dataset, settings)}:
@@ -116,7 +123,12 @@ def plan(
     if start is None:
         starts = {item: max(first, day - dataset.overlap) for item, day in loaded.items()}
     full = latest is None or start is not None or (session is not None and clock.is_week_end(session))
-    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full)
+    if any(site.names_companies for site in usable_sources(dataset, settings)):
+        known = warehouse.rows("select exists (select 1 from raw.securities) as found")[0]["found"]
+        if not known:
+            raise SourceError(f"{dataset.name}: no names to look up yet", hint="collect the dataset universe first")
+    following = latest is not None and start is None
+    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following)
 
 
 def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:
@@ -161,4 +173,5 @@ def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime
         date.fromisoformat(state["start"]),
         tuple(state["items"]),
         {item: date.fromisoformat(day) for item, day in state["starts"].items()},
+        following=True,
     )

@@ -16,6 +16,7 @@ from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError, WarehouseError, WarehouseUnavailable
 from pas_lib.ingest import plan as planning
+from pas_lib.ingest.mapping import name_map
 from pas_lib.ingest.validate import Intake
 from pas_lib.landing import LandedFile, Landing, Manifest
 from pas_lib.sources import Ask, Payload, Source, source, usable_sources
@@ -130,7 +131,7 @@ def ingest(
             raise
         ask, away = recalled, error
     if items is not None:
-        ask = Ask(ask.dataset, settings, now, ask.start, tuple(items), ask.starts, ask.end, ask.full)
+        ask = Ask(ask.dataset, settings, now, ask.start, tuple(items), ask.starts, ask.end, ask.full, ask.following)
     manifest: Manifest | None = None
     try:
         manifest = _land(data, ask, landing, session)
@@ -291,6 +292,7 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
                 catalogue()[name],
                 VersionedLoad(conn, catalogue()[name], manifest.run_id, now),
                 _current(conn, catalogue()[name]),
+                lambda: name_map(conn),
             )
             for name in names
         }
@@ -305,6 +307,7 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
         counts: dict[str, Counts] = {}
         for name, intake in intakes.items():
             intake.finish()
+            notes += intake.notes()
             if intake.parsed == 0 and not catalogue()[name].may_be_empty:
                 raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
         for name, intake in intakes.items():

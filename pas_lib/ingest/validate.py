@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import psycopg
@@ -13,8 +14,12 @@ import pyarrow.compute as pc
 
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import QuarantineError
+from pas_lib.ingest.mapping import SymbolFiller
 from pas_lib.sources.base import Batch, Payload
 from pas_lib.warehouse.bitemporal import VersionedLoad
+
+if TYPE_CHECKING:
+    from pas_lib.datasets.names import NameMap
 
 _CHUNK_ROWS = 50_000
 
@@ -50,9 +55,17 @@ class Intake:
         Where valid rows go.
     current : pyarrow.Table, optional
         Current rows, for datasets that settle their rows against them.
+    names : Callable, optional
+        Makes the map from names to symbols, for datasets whose sources name companies; called when first needed.
     """
 
-    def __init__(self, dataset: Dataset, load: VersionedLoad, current: pa.Table | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        load: VersionedLoad,
+        current: pa.Table | None = None,
+        names: Callable[[], NameMap] | None = None,
+    ) -> None:
         self.dataset = dataset
         self.load = load
         self.current = current
@@ -61,6 +74,7 @@ class Intake:
         self.sources: dict[str, None] = {}
         self._buffers: dict[str, _Buffer] = {}
         self._fetched_at: datetime | None = None
+        self._symbols = SymbolFiller(dataset.named, names) if dataset.named is not None and names is not None else None
 
     def add(self, batch: Batch, payload: Payload, path: str) -> None:
         """Take what a payload says about this dataset."""
@@ -71,6 +85,8 @@ class Intake:
             self.refused.append(_Refused(payload.source, payload.url, path, reject.reason, record))
         buffer = self._buffers.setdefault(payload.source, _Buffer())
         table = conform(self.dataset, batch)
+        if self._symbols is not None:
+            table = self._symbols.fill(table)
         if table.num_rows:
             buffer.tables.append(table)
             buffer.urls.append((payload.url, path, table.num_rows))
@@ -99,6 +115,10 @@ class Intake:
                 f"{self.dataset.name}: {len(self.refused)} of {total} rows are invalid, nothing was loaded;"
                 f" the first: {first.reason} in {first.url}"
             )
+
+    def notes(self) -> list[str]:
+        """Return what people should know: the names that have no symbol."""
+        return self._symbols.notes() if self._symbols is not None else []
 
     def _resolve(self) -> None:
         """Settle the rows of all sources against what is current, together."""

@@ -32,6 +32,8 @@ SITES: Final = (
     "quiver",
     "sec",
     "benzinga",
+    "senate-lda",
+    "usaspending",
     "alpaca",
     "alpaca-data",
     "apewisdom",
@@ -78,7 +80,11 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b"table-politician", b"table-people"),
         (b"<th>Ticker</th>", b"<th>Code</th>"),
         (b"'issuerTradingSymbol':", b"'symbol':"),
+        (b"table-inner", b"table-panel"),
+        (b'id="myTable"', b'id="grid"'),
     ),
+    "senate-lda": ((b'"filing_uuid":', b'"id":'), (b'"client":', b'"customer":')),
+    "usaspending": ((b'"Transaction Amount":', b'"transaction_amount":'), (b'"Recipient Name":', b'"recipient":')),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),
     "apewisdom": ((b'"mentions":', b'"mention_count":'),),
@@ -106,6 +112,12 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
         "text/html; charset=utf-8",
         b"<html><body><script>let recentTradesData = [];\nlet tradeData = [];\n"
         b"let recentInsiderTransactionsData = [];</script></body></html>",
+    ),
+    "senate-lda": ("application/json", b'{"count":0,"next":null,"previous":null,"results":[]}'),
+    "usaspending": (
+        "application/json",
+        b'{"limit":100,"results":[],"page_metadata":{"page":1,"hasNext":false,"hasPrevious":false,"next":null,'
+        b'"previous":null}}',
     ),
     "alpaca": ("application/json", b"[]"),
     "alpaca-data": ("application/json", b'{"bars":{},"next_page_token":null}'),
@@ -331,6 +343,8 @@ def _too_many(site: str) -> tuple[bytes, str]:
         return b'{"code":42910000,"message":"rate limit exceeded"}', "application/json"
     if site == "alpaca-data":
         return b'{"message":"too many requests."}', "application/json"
+    if site == "senate-lda":
+        return b'{"detail":"Request was throttled. Expected available in 4 seconds."}', "application/json"
     if site == "wikimedia":
         return (
             b"You are making too many requests to the API.\nPlease follow the best practices at "

@@ -33,6 +33,7 @@ from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, Quive
 from pas_lib.sandbox.sites.quiver_scores import QuiverScores
 from pas_lib.sandbox.sites.sec import Edgar
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
+from pas_lib.sandbox.sites.washington import SenateLda, UsaSpending, Washington
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
 from pas_lib.sandbox.sites.yahoo_summary import YahooSummary
@@ -132,7 +133,10 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     scores = QuiverScores(context, disclosures)
     filings = InsiderFilings(world)
     insiders, edgar = Insiders(context, filings), Edgar(context, filings)
-    api, pages = QuiverApi(context, disclosures, insiders), QuiverPages(context, disclosures, insiders)
+    washington = Washington(context)
+    lda, spending = SenateLda(washington), UsaSpending(washington)
+    api = QuiverApi(context, disclosures, insiders, washington)
+    pages = QuiverPages(context, disclosures, insiders, washington)
     data = AlpacaData(context)
     ratings = Ratings(world)
     benzinga, summary = Benzinga(context, ratings), YahooSummary(context, ratings)
@@ -157,6 +161,8 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/quiver/sources/appratings", scores.page),
         Route("/quiver/{path:path}", pages.answer),
         Route("/sec/{path:path}", edgar.answer),
+        Route("/senate-lda/{path:path}", lda.answer, methods=["GET", "POST", "DELETE"]),
+        Route("/usaspending/{path:path}", spending.answer, methods=["GET", "POST"]),
         Route("/alpaca-data/{path:path}", data.answer),
         Route("/apewisdom/api/v1.0/filter/{path:path}", ApeWisdom(context).answer),
         Route("/finviz/{path:path}", Finviz(context).answer),

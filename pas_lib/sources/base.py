@@ -39,6 +39,8 @@ class Request:
         Extra headers. Never stored.
     context : Mapping[str, str]
         What the parser needs to know and the payload does not say. Stored.
+    json : Mapping[str, Any], optional
+        Sent as the body of a POST.
     """
 
     source: str
@@ -48,6 +50,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
+    json: Mapping[str, Any] | None = None
 
     def with_params(self, **params: str) -> Request:
         """Return the same question with other query parameters."""
@@ -170,6 +173,8 @@ class Ask:
         Last event date wanted; ``None`` for everything there is.
     full : bool
         Nothing is loaded yet, or everything is to be compared.
+    following : bool
+        Continues what is loaded: what is new now appeared since. Otherwise the past is loaded.
     """
 
     dataset: str
@@ -180,6 +185,7 @@ class Ask:
     starts: Mapping[str, date] = field(default_factory=dict)
     end: date | None = None
     full: bool = True
+    following: bool = False
 
     def start_of(self, item: str) -> date:
         """Return the first event date wanted of an item."""
@@ -205,6 +211,8 @@ class Source(ABC):
         Statuses beside 200 whose body the parser understands ("not known here").
     signs_in : bool
         Every session begins with :meth:`sign_in`.
+    names_companies : bool
+        Its rows name companies and no symbols.
     """
 
     name: str
@@ -214,6 +222,7 @@ class Source(ABC):
     key_setting: str | None = None
     accepts: frozenset[int] = frozenset()
     signs_in: bool = False
+    names_companies: bool = False
 
     @abstractmethod
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -251,6 +260,10 @@ class Source(ABC):
     @abstractmethod
     def recognises(self, body: bytes) -> bool:
         """Return whether a body looks like this site's format."""
+
+    def recognises_for(self, dataset: str, body: bytes) -> bool:  # noqa: ARG002 - most sites have one format
+        """Return whether a body looks like this site's format of a dataset."""
+        return self.recognises(body)
 
 
 def base_url(source: Source, settings: Settings) -> str:

@@ -80,6 +80,8 @@ _SITES = {
     "ishares": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
     "fred": Politeness(per_second=1.6, workers=1),
     "fredgraph": Politeness(per_second=1.0, workers=1),
+    "senate-lda": Politeness(per_second=0.25, workers=1, timeout=60.0),
+    "usaspending": Politeness(per_second=1.0, workers=1, timeout=90.0),
     "quiver-api": Politeness(per_second=0.9, workers=1, browser=True, timeout=90.0),
     "quiver": Politeness(per_second=0.9, workers=1, browser=True, timeout=60.0),
     "apewisdom": Politeness(per_second=1.0, workers=1),
@@ -259,9 +261,11 @@ class Client:
         site = self.source.name
         admission = self._admission() if self.source.signs_in else {}
         try:
-            answer = self._session().get(
+            answer = self._session().request(
+                "GET" if request.json is None else "POST",
                 request.url,
                 params={**request.params, **admission},
+                json=request.json,
                 headers=dict(request.headers),
                 timeout=(10.0, self.manner.timeout),
             )

@@ -1,4 +1,4 @@
-"""QuiverQuant's JSON API: trades of members of Congress, transactions of insiders.
+"""QuiverQuant's JSON API: trades of members of Congress, transactions of insiders, lobbying, government contracts.
 
 Returns computed after the fact (``ExcessReturn``, ``PriceChange``, ``SPYChange``) are look-ahead and never read.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pas_lib.clock import NY
-from pas_lib.sources import congress, insiders
+from pas_lib.sources import congress, insiders, quiver_contracts, quiver_lobbying
 from pas_lib.sources.base import (
     Ask,
     Batch,
@@ -42,6 +42,13 @@ _FIELDS = {
 _V2_ONLY = "Trade_Size_USD"
 _INSIDER_FIELDS = ("Ticker", "Date", "Name", "TransactionCode", "Shares", "PricePerShare", "fileDate")
 
+#: Datasets asked for by a window of dates: the last part of the path, and what reads the rows.
+_LIVE = {
+    "lobbying": ("lobbying", quiver_lobbying.from_rows),
+    "gov_contracts": ("govcontractsall", quiver_contracts.from_rows),
+}
+_WORDS = {"lobbying": "reports", "gov_contracts": "contracts"}
+
 
 def _token(settings: Settings) -> str:
     if settings.sources == "sandbox":
@@ -50,7 +57,7 @@ def _token(settings: Settings) -> str:
 
 
 class QuiverApi(Source):
-    """``/beta/bulk/congresstrading``, ``/beta/live/congresstrading`` and ``/beta/live/insiders``."""
+    """``/beta/{bulk|live}/congresstrading`` and ``/beta/live/{insiders|lobbying|govcontractsall}``."""
 
     name = "quiver_api"
     site = "quiver-api"
@@ -62,6 +69,9 @@ class QuiverApi(Source):
         """Yield the bulk question when everything is to be compared, else the one for the newest disclosures."""
         base = f"{base_url(self, ask.settings)}/beta"
         headers = {"Authorization": f"Bearer {_token(ask.settings)}", "Accept": "application/json"}
+        if ask.dataset in _LIVE:
+            yield _windowed(self.name, ask, f"{base}/live/{_LIVE[ask.dataset][0]}", headers)
+            return
         if ask.dataset == "insider_buying":
             # There is no first date to ask for: pages come newest first, and end with what is known.
             yield Request(
@@ -103,6 +113,11 @@ class QuiverApi(Source):
         since = request.context.get("since")
         if since and all(str(row.get("fileDate") or "9999")[:10] < since for row in rows):
             return None
+        if request.dataset in _LIVE and request.context.get("start"):
+            # Newest first: what is older than the window need not be asked for.
+            days = [str(row.get("Date") or "")[:10] for row in rows]
+            if days and min(days) < request.context["start"]:
+                return None
         return request.with_params(page=str(int(request.params["page"]) + 1))
 
     def recognises(self, body: bytes) -> bool:
@@ -111,6 +126,13 @@ class QuiverApi(Source):
         if head.startswith(b'{"detail"') or b'"401_missing"' in head or head.startswith(b'"Upgrade'):
             return True
         return (head.startswith((b"[", b"{")) and b'"Ticker"' in head) or head.strip() == b"[]"
+
+    def recognises_for(self, dataset: str, body: bytes) -> bool:
+        """Return whether a body is an answer for a dataset; contracts of one company come without its ticker."""
+        if self.recognises(body):
+            return True
+        head = body[:3000].lstrip()
+        return dataset == "gov_contracts" and head.startswith(b"[") and b'"Agency"' in head
 
     def check(self, payload: Payload) -> None:
         """Refuse whatever is not an array of trades."""
@@ -138,7 +160,7 @@ class QuiverApi(Source):
                     rows.extend(value if isinstance(value, list) else [value])
                 document = rows
         if document == [] and payload.context and not re.search(r"[?&]page=(?!1\b)", payload.url):
-            raise payload.error("no trades at all")
+            raise payload.error(f"no {_WORDS.get(payload.dataset, 'trades')} at all")
         if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
             details = [row.get("detail") for row in document if isinstance(row, dict)] if document else []
             raise payload.error(str(next((d for d in details if d), "not an array of objects")))
@@ -149,6 +171,10 @@ class QuiverApi(Source):
         rows = self._rows(payload)
         if payload.dataset == "insider_buying":
             return [_insider_batch(payload, rows)]
+        if payload.dataset in _LIVE:
+            if rows and "detail" in rows[0]:
+                raise payload.error(str(rows[0]["detail"]))
+            return [_LIVE[payload.dataset][1](rows, payload)]
         trades = [row for row in rows if _is_trade(row)]
         if rows and not trades:
             if "detail" in rows[0]:
@@ -169,6 +195,16 @@ class QuiverApi(Source):
         # All pages of the bulk answer together are everything there is: what is missing was withdrawn or amended.
         scopes: list[dict[str, Any]] = [{}] if payload.context.get("kind") == "bulk" else []
         return [Batch("politician_trades", records=records, scopes=scopes, rejects=rejects)]
+
+
+def _windowed(name: str, ask: Ask, url: str, headers: dict[str, str]) -> Request:
+    """Return the question for everything since the start, newest first, in pages."""
+    params = {"page": "1", "page_size": str(_PAGE)}
+    if ask.dataset == "lobbying":
+        end = ask.end or ask.now.astimezone(NY).date()
+        params |= {"all": "true", "date_from": f"{ask.start:%Y%m%d}", "date_to": f"{end:%Y%m%d}"}
+    context = {"kind": "live", "start": ask.start.isoformat(), "following": str(ask.following).lower()}
+    return Request(name, ask.dataset, "live", url, params=params, headers=headers, context=context)
 
 
 def _is_trade(row: dict[str, Any]) -> bool:

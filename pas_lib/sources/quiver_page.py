@@ -1,4 +1,4 @@
-"""QuiverQuant's pages: the trades of single members of Congress, and the newest ones of all; those of insiders.
+"""QuiverQuant's pages: trades of single members of Congress and the newest of all; insiders; lobbying; contracts.
 
 The rows are arrays in the page's script. Columns that hold returns computed after the fact are never read.
 """
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from selectolax.lexbor import LexborHTMLParser
 
-from pas_lib.sources import congress, insiders
+from pas_lib.sources import congress, insiders, quiver_contracts, quiver_lobbying
 from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt
 
 POLITICIANS = (
@@ -23,6 +23,11 @@ POLITICIANS = (
     ("Shelley Moore Capito", "C001047"),
 )
 _PARTY = {"D": "D", "R": "R", "I": "I"}
+#: Datasets with one page: its path, what it cannot be without, and what reads it.
+_PAGES = {
+    "lobbying": ("/lobbying/", b"table-inner", quiver_lobbying.from_page),
+    "gov_contracts": ("/sources/govcontracts", b"myTable", quiver_contracts.from_page),
+}
 #: Where a politician's page was seen to keep the kind of transaction.
 _TRANSACTION_AT = (8, 1, 6, 10, 13)
 _INSIDERS = "recentInsiderTransactionsData"
@@ -50,6 +55,15 @@ class QuiverPage(Source):
         base = base_url(self, ask.settings)
         if ask.dataset == "insider_buying":
             yield Request(self.name, ask.dataset, "insiders", f"{base}/insiders/", context={"page": "insiders"})
+        if ask.dataset in _PAGES:
+            path, _, _ = _PAGES[ask.dataset]
+            yield Request(
+                self.name,
+                ask.dataset,
+                path.strip("/"),
+                f"{base}{path}",
+                context={"following": str(ask.following).lower()},
+            )
             return
         for name, member in POLITICIANS:
             yield Request(
@@ -64,6 +78,12 @@ class QuiverPage(Source):
         """Return whether a body is a page with one of the two arrays, or with the table."""
         return any(name in body for name in (b"tradeData", b"recentTradesData", b"table-congress", _INSIDERS.encode()))
 
+    def recognises_for(self, dataset: str, body: bytes) -> bool:
+        """Return whether a body is the page of a dataset."""
+        if dataset in _PAGES:
+            return _PAGES[dataset][1] in body
+        return self.recognises(body)
+
     def check(self, payload: Payload) -> None:
         """Refuse a page without the array: it is a block page, not an empty one."""
         self.parse(payload)
@@ -72,6 +92,10 @@ class QuiverPage(Source):
         """Return one record per disclosed trade of an asset with a symbol."""
         if payload.dataset == "insider_buying":
             return [_insider_batch(payload)]
+        if payload.dataset in _PAGES:
+            _, mark, read_page = _PAGES[payload.dataset]
+            _refuse_other_pages(payload, (mark.decode(),))
+            return [read_page(payload, payload.body.decode("utf-8", "replace"))]
         _refuse_other_pages(payload)
         text = payload.body.decode("utf-8", "replace")
         records: list[dict[str, Any]] = []

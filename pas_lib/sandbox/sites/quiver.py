@@ -1,4 +1,4 @@
-"""QuiverQuant: the paid JSON API and the public pages of congress trading."""
+"""QuiverQuant: the paid JSON API and the public pages."""
 
 # ruff: noqa: E501 - lines of markup and of recorded oddities are kept whole
 
@@ -18,6 +18,7 @@ from pas_lib.clock import NY
 from pas_lib.sandbox.congress import Trade
 from pas_lib.sandbox.insiders import Filing, InsiderFilings, Line
 from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.washington import Washington
 
 TOKEN: Final = "sandbox"  # noqa: S105 - the sandbox's own, no secret
 UPLOAD_HOUR: Final = 17
@@ -147,10 +148,11 @@ class Insiders:
 class QuiverApi:
     """``/beta/{live|historical|bulk}/congresstrading`` and ``/beta/live/insiders``."""
 
-    def __init__(self, context: Context, disclosures: Disclosures, insiders: Insiders) -> None:
+    def __init__(self, context: Context, disclosures: Disclosures, insiders: Insiders, washington: Washington) -> None:
         self.context = context
         self.disclosures = disclosures
         self.insiders = insiders
+        self.washington = washington
         self._rows: dict[tuple[int, date, str], dict[str, Any]] = {}
 
     async def answer(self, request: Request) -> Response:
@@ -164,6 +166,9 @@ class QuiverApi:
             return reply({"detail": "Invalid token."}, 401)
         parts = request.path_params["path"].strip("/").split("/")
         query = request.query_params
+        found_there = self.washington.quiver_api(parts, dict(query))
+        if found_there is not None:
+            return found_there
         trades = self.disclosures.visible()
         if parts == ["live", "congresstrading"]:
             who = query.get("representative")
@@ -272,10 +277,11 @@ class QuiverApi:
 class QuiverPages:
     """``/congresstrading/``, the politicians' pages and ``/insiders/``."""
 
-    def __init__(self, context: Context, disclosures: Disclosures, insiders: Insiders) -> None:
+    def __init__(self, context: Context, disclosures: Disclosures, insiders: Insiders, washington: Washington) -> None:
         self.context = context
         self.disclosures = disclosures
         self.insiders = insiders
+        self.washington = washington
 
     async def answer(self, request: Request) -> Response:
         """Answer one page."""
@@ -286,6 +292,10 @@ class QuiverPages:
             return reply(self._recent(), 200, HTML)
         if path == "insiders":
             return reply(self.insiders.page(), 200, HTML)
+        if path == "lobbying":
+            return reply(self.washington.lobbying_page(), 200, HTML)
+        if path == "sources/govcontracts":
+            return reply(self.washington.contracts_page(), 200, HTML)
         if path.startswith("congresstrading/politician/"):
             name, _, member = path.removeprefix("congresstrading/politician/").rpartition("-")
             trades = [t for t in self.disclosures.visible() if t.bioguide_id == member]

@@ -1,0 +1,144 @@
+"""The Senate's LDA API: lobbying reports as they were posted.
+
+Clients are named, not identified by symbol. An in-house registrant states `expenses`, which include what it paid to
+outside firms; a firm states `income` from the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from pas_lib.clock import NY
+from pas_lib.sources import disclosed
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt, looks_like_html
+
+_PAGE = 25
+_ENDS = {
+    "first_quarter": (3, 31),
+    "second_quarter": (6, 30),
+    "third_quarter": (9, 30),
+    "fourth_quarter": (12, 31),
+    "mid_year": (6, 30),
+    "year_end": (12, 31),
+}
+_NEEDED = ("filing_uuid", "filing_type", "income", "expenses", "registrant", "client")
+
+
+class SenateLda(Source):
+    """``/api/v1/filings/`` by day of posting."""
+
+    name = "senate_lda"
+    site = "senate-lda"
+    host = "https://lda.senate.gov"
+    names_companies = True
+
+    def requests(self, ask: Ask) -> Iterable[Request]:
+        """Yield one question for everything posted since the start; pages follow."""
+        end = ask.end or ask.now.astimezone(NY).date()
+        yield Request(
+            self.name,
+            ask.dataset,
+            f"{ask.start}_{end}",
+            f"{base_url(self, ask.settings)}/api/v1/filings/",
+            # The bounds are days; one more on either side makes the range safe whichever way they are read.
+            params={
+                "filing_dt_posted_after": (ask.start - timedelta(days=1)).isoformat(),
+                "filing_dt_posted_before": (end + timedelta(days=1)).isoformat(),
+                "ordering": "dt_posted",
+                "page": "1",
+                "page_size": str(_PAGE),
+            },
+            headers={"Accept": "application/json"},
+            context={"start": ask.start.isoformat(), "end": end.isoformat()},
+        )
+
+    def follow(self, request: Request, payload: Payload) -> Request | None:
+        """Return the next page as long as the answer names one."""
+        if not self._document(payload).get("next"):
+            return None
+        return request.with_params(page=str(int(request.params["page"]) + 1))
+
+    def recognises(self, body: bytes) -> bool:
+        """Return whether a body is a page of filings or one of the API's refusals."""
+        head = body[:4000]
+        return b"filing_uuid" in head or head.lstrip().startswith(b'{"detail"') or b'"Retry-After"' in head
+
+    def check(self, payload: Payload) -> None:
+        """Refuse whatever is not a page of filings."""
+        self.parse(payload)
+
+    def _document(self, payload: Payload) -> dict[str, Any]:
+        if looks_like_html(payload.body):
+            raise payload.error("an HTML page came instead of JSON")
+        try:
+            document = orjson.loads(payload.body)
+        except orjson.JSONDecodeError:
+            said = excerpt(payload.body)
+            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        if isinstance(document, list) and document and isinstance(document[0], dict):
+            document = document[0].get("body", document[0])
+        if not isinstance(document, dict):
+            raise payload.error("not an object", field_name="results")
+        if not isinstance(document.get("results"), list):
+            raise payload.error(str(document.get("detail") or "missing"), field_name="results")
+        if not document["results"]:
+            raise payload.error("no filings at all", field_name="results")
+        return document
+
+    def parse(self, payload: Payload) -> list[Batch]:
+        """Return one record per filing."""
+        records: list[dict[str, Any]] = []
+        rejects: list[Reject] = []
+        for row in self._document(payload)["results"]:
+            missing = next((name for name in _NEEDED if not isinstance(row, dict) or name not in row), None)
+            if missing:
+                raise payload.error("missing", field_name=f"results.{missing}")
+            try:
+                records.append(_record(row))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                rejects.append(Reject({"filing_uuid": row["filing_uuid"]}, str(error)))
+        disclosed.number_equal(records, "filing_id")
+        return [Batch("lobbying", records=records, rejects=rejects)]
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    income, expenses = disclosed.read_amount(row["income"]), disclosed.read_amount(row["expenses"])
+    posted = datetime.fromisoformat(row["dt_posted"]) if row.get("dt_posted") else None
+    if posted is not None and posted.tzinfo is None:
+        posted = posted.replace(tzinfo=NY)
+    year, period = row.get("filing_year"), row.get("filing_period")
+    activities = row.get("lobbying_activities") or []
+    issues = [disclosed.read_text(item.get("general_issue_code_display")) for item in activities]
+    details = [disclosed.read_text(item.get("description")) for item in activities]
+    reported = posted.astimezone(NY).date() if posted else None
+    return {
+        # Without a date of posting the end of the period stands in for the event; it is known from the fetch on.
+        "event_date": reported or _period_end(year, period),
+        "filing_id": row["filing_uuid"],
+        "client": disclosed.read_text(row["client"]["name"]) or "",
+        "registrant": disclosed.read_text(row["registrant"]["name"]) or "",
+        "amount": income if expenses is None else expenses,
+        "amount_kind": "expenses" if expenses is not None else "income" if income is not None else None,
+        "issue": "; ".join(dict.fromkeys(issue for issue in issues if issue)) or None,
+        "specific_issue": "; ".join(detail for detail in details if detail) or None,
+        "filing_type": row["filing_type"],
+        "filing_year": year,
+        "filing_period": period,
+        "registrant_id": row["registrant"].get("id"),
+        "client_id": row["client"].get("id"),
+        "report_date": reported,
+        "posted_at": posted.astimezone(UTC) if posted else None,
+    }
+
+
+def _period_end(year: Any, period: Any) -> date:
+    if period not in _ENDS:
+        raise ValueError(f"neither date of posting nor a known period: {period!r}")
+    return date(int(year), *_ENDS[period])
+
+
+SOURCE = SenateLda()

@@ -1,0 +1,131 @@
+"""Staging of lobbying and contracts over hand-made rows: amendments end what they replace, repetitions stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from pas_lib.dbt import Dbt
+from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse.mirror import publish
+from tests.support.raw_world import RawWorld
+
+DAY = date(2025, 4, 17)
+
+
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)
+
+
+def rows() -> RawWorld:
+    world = RawWorld(
+        start=date(2025, 12, 1), stocks=9, trades=1, wiki_start=date(2025, 12, 30), macro_start=date(2025, 12, 1)
+    )
+    world.tables.clear()
+
+    def filing(filing_id: str, kind: str, posted: datetime, amount: float | None, **more: object) -> None:
+        values = {
+            "filing_id": filing_id,
+            "symbol": "AAA",
+            "matched_by": "name",
+            "client": "ALPHA",
+            "registrant": "FIRM",
+            "amount": amount,
+            "amount_kind": "income" if amount is not None else None,
+            "filing_type": kind,
+            "filing_year": 2025,
+            "filing_period": "first_quarter",
+            "registrant_id": 1,
+            "client_id": 2,
+            "report_date": posted.date(),
+            "posted_at": posted,
+            "ordinal": 0,
+            "source": "senate_lda",
+        }
+        world.add("lobbying", posted.date(), posted, **(values | more))
+
+    filing("registration", "RR", at(2025, 1, 5), None)
+    filing("report", "Q1", at(2025, 4, 17, 20), 10.0)
+    filing("amended", "1A", at(2025, 5, 2, 15), 20.0)
+    filing("again", "1A", at(2025, 6, 2, 15), 30.0)
+    filing("changed", "RA", at(2025, 7, 1), None)  # a changed registration replaces no report
+    filing("other", "Q1", at(2025, 5, 9), 40.0, client_id=3)
+    for ordinal in (0, 1):
+        world.add(
+            "lobbying",
+            DAY,
+            at(2025, 4, 18, 4),
+            filing_id="stated-1",
+            symbol="BBB",
+            matched_by="source",
+            client="",
+            registrant="",
+            amount=5.0,
+            report_date=DAY,
+            ordinal=ordinal,
+            source="quiver_api",
+        )
+
+    def contract(ordinal: int, known: datetime, amount: float, **more: object) -> None:
+        values = {
+            "contract_id": "A1",
+            "modification": "0",
+            "recipient": "ALPHA",
+            "amount": amount,
+            "amount_kind": "transaction",
+            "is_defence": False,
+            "action_date": DAY,
+            "ordinal": ordinal,
+            "source": "usaspending",
+        }
+        world.add("gov_contracts", DAY, known, **(values | more))
+
+    contract(0, at(2025, 4, 23), 100.0)
+    contract(1, at(2025, 4, 23), 100.0)
+    contract(0, at(2025, 5, 1), 110.0)
+    contract(1, at(2025, 5, 3), 100.0, is_deleted=True)
+    return world
+
+
+def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
+    rows().load(warehouse)
+    select = ["stg_raw__lobbying", "stg_raw__gov_contracts", "int_unmatched_names"]
+    result = Dbt(warehouse.url, tmp_path / "work", threads=2).build(date(2025, 12, 31), select=select)
+    assert result.count("pass") >= 12
+    lobbying = (
+        "select filing_id, ordinal, amount, known_at, superseded_at from staging.stg_raw__lobbying"
+        " order by known_at, filing_id, ordinal"
+    )
+    expected = [
+        ("registration", 0, None, at(2025, 1, 5), None),
+        ("report", 0, 10.0, at(2025, 4, 17, 20), at(2025, 5, 2, 15)),
+        ("stated-1", 0, 5.0, at(2025, 4, 18, 4), None),
+        ("stated-1", 1, 5.0, at(2025, 4, 18, 4), None),
+        ("amended", 0, 20.0, at(2025, 5, 2, 15), at(2025, 6, 2, 15)),
+        ("other", 0, 40.0, at(2025, 5, 9), None),
+        ("again", 0, 30.0, at(2025, 6, 2, 15), None),
+        ("changed", 0, None, at(2025, 7, 1), None),
+    ]
+    assert [tuple(row.values()) for row in warehouse.rows(lobbying)] == expected
+    contracts = (
+        "select ordinal, amount, known_at, superseded_at from staging.stg_raw__gov_contracts order by ordinal, known_at"
+    )
+    versions = [
+        (0, 100.0, at(2025, 4, 23), at(2025, 5, 1)),
+        (0, 110.0, at(2025, 5, 1), None),
+        (1, 100.0, at(2025, 4, 23), at(2025, 5, 3)),
+    ]
+    assert [tuple(row.values()) for row in warehouse.rows(contracts)] == versions
+    unmatched = "select dataset, company, n_rows, amount from intermediate.int_unmatched_names order by 1, 2"
+    listed = [("gov_contracts", "ALPHA", 1, 110.0)]
+    assert [tuple(row.values()) for row in warehouse.rows(unmatched)] == listed
+    path = tmp_path / "history.duckdb"
+    publish(path, warehouse, at(2026, 1, 2))
+    Dbt(str(path), tmp_path / "work", target="duckdb", threads=1).build(date(2025, 12, 31), select=select)
+    with duckdb.connect(str(path), read_only=True) as conn:
+        conn.execute("set timezone = 'UTC'")
+        assert conn.execute(lobbying).fetchall() == expected
+        assert conn.execute(contracts).fetchall() == versions
+        assert conn.execute(unmatched).fetchall() == listed
