@@ -12,6 +12,7 @@ import math
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class Provenance:
         return headers
 
 
-class Reader:
+class Reader(ABC):
     """Runs queries of one answer against one store.
 
     Statements use named parameters ``%(name)s`` and SQL that both engines understand.
@@ -112,6 +113,7 @@ class Reader:
 
     source: Source
 
+    @abstractmethod
     def fetch(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Return all rows of a query.
 
@@ -120,7 +122,6 @@ class Reader:
         NotReady
             If a table or column is not there yet, or the query takes too long.
         """
-        raise NotImplementedError
 
     def records(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return all rows of a query as dictionaries of JSON-ready values."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -128,9 +129,9 @@ class StepOperator(BaseOperator):
         self.log.info("%s of %s: %s", self.task_id, session, result)
         return result
 
+    @abstractmethod
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
-        """Do the work; overridden by each step."""
-        raise NotImplementedError
+        """Do the work."""
 
 
 # ----------------------------------------------------------------------------------------------------- collect
