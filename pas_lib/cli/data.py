@@ -18,11 +18,13 @@ def ingest(
     as_json: JsonFlag = False,
 ) -> None:
     """Collect a dataset: fetch, land, validate, load. Without PostgreSQL it lands and waits."""
+    from pas_lib.datasets import dataset as known
     from pas_lib.ingest import ingest as run
 
+    name = known(dataset).name
     here = context()
     result = run(
-        dataset,
+        name,
         here.session(as_of),
         settings=here.settings,
         clock=here.clock,

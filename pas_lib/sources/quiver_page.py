@@ -51,10 +51,11 @@ class QuiverPage(Source):
     profiles = frozenset({"sandbox", "subscribed"})
 
     def requests(self, ask: Ask) -> Iterable[Request]:
-        """Yield one request per politician, or the one for the page of insiders."""
+        """Yield one request per politician, or the one for the page of the dataset."""
         base = base_url(self, ask.settings)
         if ask.dataset == "insider_buying":
             yield Request(self.name, ask.dataset, "insiders", f"{base}/insiders/", context={"page": "insiders"})
+            return
         if ask.dataset in _PAGES:
             path, _, _ = _PAGES[ask.dataset]
             yield Request(

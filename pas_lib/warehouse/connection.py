@@ -150,6 +150,7 @@ def copy_arrow(conn: psycopg.Connection[Any], table: pa.Table, target: str) -> i
         Rows copied.
     """
     import io
+    from concurrent.futures import ThreadPoolExecutor
 
     import pyarrow.csv as pa_csv
 
@@ -157,9 +158,14 @@ def copy_arrow(conn: psycopg.Connection[Any], table: pa.Table, target: str) -> i
     # Arrow writes NULL as an unquoted empty field and quotes every text: COPY's own convention for CSV.
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(sql.Identifier(*target.split(".")), columns)
     options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
-    with conn.cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in table.to_batches(max_chunksize=50_000):
-            buffer = io.BytesIO()
-            pa_csv.write_csv(batch, buffer, options)
-            copy.write(buffer.getvalue())
+
+    def encoded(batch: pa.RecordBatch) -> bytes:
+        buffer = io.BytesIO()
+        pa_csv.write_csv(batch, buffer, options)
+        return buffer.getvalue()
+
+    # The next batch is written while the server reads the one before.
+    with ThreadPoolExecutor(max_workers=1) as writer, conn.cursor() as cursor, cursor.copy(statement) as copy:
+        for text in writer.map(encoded, table.to_batches(max_chunksize=20_000)):
+            copy.write(text)
     return int(table.num_rows)
