@@ -1,7 +1,7 @@
 """From a company's name to its symbol, for sources that state no symbol.
 
-Three steps, the first that answers wins: the reviewed table ``aliases.csv`` (dated), equality of normalised names with
-the register of securities, and a similarity of at least :data:`THRESHOLD` that is clearly better than the next one.
+Three steps, the first that answers wins: the hand-written table ``aliases.csv`` (dated), equality of normalised names
+with the register of securities, and a similarity of at least :data:`THRESHOLD` that is clearly better than the next one.
 Everything else stays without a symbol: a wrong symbol would be traded, a missing one is only missed.
 """
 
@@ -143,7 +143,7 @@ class Match:
 
 @lru_cache(maxsize=1)
 def packaged_aliases() -> tuple[Listed, ...]:
-    """Return the reviewed aliases of the package; an empty symbol says that the name has none."""
+    """Return the hand-written aliases of the package; an empty symbol says that the name has none."""
     text = files("pas_lib.datasets").joinpath("aliases.csv").read_text(encoding="utf-8")
     return tuple(
         Listed(
@@ -172,7 +172,7 @@ class NameMap:
     register : iterable of Listed
         Names of securities with their symbols.
     aliases : iterable of Listed, optional
-        Reviewed spellings; by default the packaged ones.
+        Hand-written spellings; by default the packaged ones.
     """
 
     def __init__(self, register: Iterable[Listed], aliases: Iterable[Listed] | None = None) -> None:
@@ -191,7 +191,7 @@ class NameMap:
     def match(self, name: str | None, day: date) -> Match | None:
         """Return the symbol a name stood for on a day, or None: not known, ambiguous, or not similar enough.
 
-        A reviewed alias that does not cover the day settles the name all the same: it had no symbol then.
+        A listed alias that does not cover the day settles the name all the same: it had no symbol then.
         """
         key = normalise(name or "")
         if not key:

@@ -89,7 +89,7 @@ def parse_file(dataset: str, path: Path | str, source: str | None = None) -> lis
         raise PayloadError(f"{place.name} is a payload of {site.name} without rows of {data.name}")
     tables = [conform(data, batch) for batch in batches]
     if data.named is not None:
-        # Without a warehouse there is no register of names: the reviewed aliases alone.
+        # Without a warehouse there is no register of names: the listed aliases alone.
         filler = SymbolFiller(data.named, lambda: NameMap(()))
         tables = [filler.fill(table) for table in tables]
     return [row for table in tables for row in table.to_pylist()]

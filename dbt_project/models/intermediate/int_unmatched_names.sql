@@ -1,4 +1,4 @@
--- Names that no symbol was found for: what the reviewed table of aliases may have to learn.
+-- Names that no symbol was found for: what the table of aliases may have to learn.
 with named as (
     select
         'lobbying' as dataset,

@@ -38,7 +38,7 @@ def names() -> NameMap:
 
 @pytest.fixture(scope="module")
 def bare() -> NameMap:
-    """Without the reviewed aliases."""
+    """Without the listed aliases."""
     return NameMap(REGISTER, aliases=())
 
 
@@ -105,7 +105,7 @@ def test_the_three_steps_in_their_order(names, bare):
 @pytest.mark.parametrize(
     "stated",
     [
-        "LOCKHEED MARTIN AERONAUTIC SECTOR",  # a part of the company: only by a reviewed alias
+        "LOCKHEED MARTIN AERONAUTIC SECTOR",  # a part of the company: only by a listed alias
         "APPLEBEE'S",
         "CITY OF SOMERTON (AZ)",
         "FIRST MERIDIAX BANCORP",  # two companies are about as similar
@@ -134,7 +134,7 @@ def test_names_map_as_of_the_day(names, bare):
     assert bare.match("ALPHABET INC", TODAY).symbol == "GOOGL"
 
 
-def test_a_reviewed_name_without_symbol_is_never_matched_by_likeness():
+def test_a_listed_name_without_symbol_is_never_matched_by_likeness():
     names = NameMap([Listed("United Launch Service", "ULS", "cik9")])
     assert names.match("UNITED LAUNCH SERVICES, LLC", TODAY) is None
 
