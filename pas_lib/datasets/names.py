@@ -1,8 +1,8 @@
 """From a company's name to its symbol, for sources that state no symbol.
 
 Three steps, the first that answers wins: the hand-written table ``aliases.csv`` (dated), equality of normalised names
-with the register of securities, and a similarity of at least :data:`THRESHOLD` that is clearly better than the next one.
-Everything else stays without a symbol: a wrong symbol would be traded, a missing one is only missed.
+with the register of securities, and a similarity of at least :data:`THRESHOLD` that is clearly better than the next
+one. Everything else stays without a symbol: a wrong symbol would be traded, a missing one is only missed.
 """
 
 from __future__ import annotations
