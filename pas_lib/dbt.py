@@ -13,7 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from time import monotonic
@@ -89,6 +89,8 @@ class Dbt:
         Models built at once.
     benchmark : str
         Symbol of the benchmark.
+    read_sources : mapping of str to sequence of str
+        Dataset -> the sources whose rows staging reads; of a dataset that is not named it reads all.
     """
 
     url: str
@@ -96,13 +98,20 @@ class Dbt:
     target: Target = "pg"
     threads: int = 3
     benchmark: str = "SPY"
+    read_sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Dbt:
         """Return dbt for the configured warehouse."""
+        from pas_lib.sources.registry import read_sources
         from pas_lib.warehouse import Warehouse
 
-        return cls(Warehouse.from_settings(settings).url, settings.home / "dbt", benchmark=settings.benchmark)
+        return cls(
+            Warehouse.from_settings(settings).url,
+            settings.home / "dbt",
+            benchmark=settings.benchmark,
+            read_sources=read_sources(settings),
+        )
 
     # -- commands
 
@@ -190,6 +199,7 @@ class Dbt:
         out = {
             "PAS_AS_OF": as_of.isoformat(),
             "PAS_BENCHMARK": self.benchmark,
+            "PAS_DBT_READ_SOURCES": json.dumps({k: list(v) for k, v in self.read_sources.items()}, sort_keys=True),
             "PAS_DBT_TARGET": self.target,
             "PAS_DBT_THREADS": str(self.threads),
             "DBT_PROFILES_DIR": str(PROJECT_DIR),

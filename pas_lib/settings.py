@@ -14,7 +14,16 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pas_lib.errors import SettingsError
 
@@ -66,7 +75,12 @@ class Settings(BaseModel):
     # -- politeness
     quiver_rate_sec: float = Field(1.1, gt=0, validation_alias=_named("QUIVER_RATE_SEC"))
     http_timeout_sec: float = Field(30.0, gt=0, validation_alias=_named("PAS_HTTP_TIMEOUT_SEC"))
-    contact: str = Field("https://example.org/contact", validation_alias=_named("PAS_CONTACT"))
+    contact: str | None = Field(None, validation_alias=_named("PAS_CONTACT"))
+
+    # -- where a dataset comes from
+    dataset_sources: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, validation_alias=_named("PAS_DATASET_SOURCES")
+    )
 
     # -- sizing
     allocation_method: str = Field("max_sharpe", validation_alias=_named("PAS_ALLOCATION_METHOD"))
@@ -99,6 +113,21 @@ class Settings(BaseModel):
             return {k: v for k, v in data.items() if v is not None and v != ""}
         return data
 
+    @field_validator("dataset_sources", mode="before")
+    @classmethod
+    def _read_dataset_sources(cls, value: Any) -> Any:
+        """Read ``dataset=source+source, dataset=source``."""
+        if not isinstance(value, str):
+            return value
+        chosen: dict[str, tuple[str, ...]] = {}
+        for part in filter(None, (piece.strip() for piece in value.split(","))):
+            name, sep, sources = part.partition("=")
+            names = tuple(filter(None, (one.strip() for one in sources.split("+"))))
+            if not sep or not name.strip() or not names:
+                raise ValueError(f"{part!r} is not dataset=source (several sources joined by +)")
+            chosen[name.strip()] = names
+        return chosen
+
     @model_validator(mode="after")
     def _derive_and_check(self) -> Self:
         set_ = object.__setattr__
@@ -129,7 +158,7 @@ class Settings(BaseModel):
     @property
     def user_agent(self) -> str:
         """The identifying User-Agent sent to every site that accepts one."""
-        return f"portfolio-allocation-system/0.1 ({self.contact})"
+        return "portfolio-allocation-system/0.1" + (f" ({self.contact})" if self.contact else "")
 
 
 def _is_loopback(host: str) -> bool:

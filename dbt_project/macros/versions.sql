@@ -3,11 +3,14 @@
     A version of a natural key ends when the next one of the same source becomes known, in the order (known_at, row_id);
     a tombstone ends its predecessor and is no version itself. The version as known at T is the one with
     known_at <= T and (superseded_at is null or superseded_at > T): at most one per key and source. What one source no
-    longer states another may still state: a model that adds up rows takes each key once. -#}
+    longer states another may still state: a model that adds up rows takes each key once.
+
+    Two sources of one dataset may lie in one table: only those named in PAS_DBT_READ_SOURCES (JSON, dataset -> sources;
+    the runner derives it from the settings) are read; of a dataset that is not named, all. -#}
 {% macro versions(dataset, key, columns) -%}
 with source as (
     select * from {{ source('raw', dataset) }}
-    {%- set wanted = var('read_sources').get(dataset) %}
+    {%- set wanted = fromjson(env_var('PAS_DBT_READ_SOURCES', '{}')).get(dataset) %}
     {%- if wanted %}
     where source in ({{ literals(wanted) }})
     {%- endif %}

@@ -23,7 +23,7 @@ from pyrate_limiter import InMemoryBucket, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from pas_lib.errors import PayloadError, SourceError
+from pas_lib.errors import PayloadError, SettingsError, SourceError
 from pas_lib.sources.base import Payload, Request, Source, excerpt
 
 if TYPE_CHECKING:
@@ -65,17 +65,20 @@ class Politeness:
         The site refuses anything but a browser's User-Agent.
     timeout : float
         Seconds without an answer.
+    contact : bool
+        The site refuses callers that do not say how to reach them.
     """
 
     per_second: float = 2.0
     workers: int = 2
     browser: bool = False
     timeout: float = 30.0
+    contact: bool = False
 
 
 _SITES = {
     "yahoo": Politeness(per_second=2.0, workers=2, browser=True),
-    "wikimedia": Politeness(per_second=3.0, workers=3),
+    "wikimedia": Politeness(per_second=3.0, workers=3, contact=True),
     "wikipedia": Politeness(per_second=1.0, workers=1),
     "ishares": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
     "fred": Politeness(per_second=1.6, workers=1),
@@ -87,7 +90,7 @@ _SITES = {
     "apewisdom": Politeness(per_second=1.0, workers=1),
     "finviz": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
     # The limit of 10 a second holds for all hosts and processes of one address together.
-    "sec": Politeness(per_second=8.0, workers=2),
+    "sec": Politeness(per_second=8.0, workers=2, contact=True),
     "benzinga": Politeness(per_second=2.0, workers=1),
 }
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -98,9 +101,29 @@ def politeness(site: str, settings: Settings) -> Politeness:
     real = _SITES.get(site, Politeness())
     if settings.sources == "sandbox":
         return Politeness(per_second=0.0, workers=4, browser=real.browser, timeout=settings.http_timeout_sec)
-    if site.startswith("quiver"):
-        return Politeness(1.0 / settings.quiver_rate_sec, 1, real.browser, max(real.timeout, settings.http_timeout_sec))
-    return Politeness(real.per_second, real.workers, real.browser, max(real.timeout, settings.http_timeout_sec))
+    patient = replace(real, timeout=max(real.timeout, settings.http_timeout_sec))
+    return replace(patient, per_second=1.0 / settings.quiver_rate_sec) if site.startswith("quiver") else patient
+
+
+def user_agent(site: str, manner: Politeness, settings: Settings) -> str:
+    """Return how this caller identifies itself to a site.
+
+    Raises
+    ------
+    SettingsError
+        If the site wants to know how to reach the caller, and PAS_CONTACT does not say.
+    """
+    if manner.browser:
+        return _BROWSER
+    if manner.contact and not settings.contact:
+        raise SettingsError(
+            f"PAS_CONTACT is not set, and {site} refuses callers that do not say how to reach them",
+            hint="set it to a mail address",
+        )
+    # The SEC's own example is a name and an address; forms with brackets are refused there.
+    return (
+        f"portfolio-allocation-system {settings.contact}" if site == "sec" and settings.contact else settings.user_agent
+    )
 
 
 class _Again(Exception):
@@ -140,6 +163,7 @@ class Client:
         self.tolerate = tolerate
         self.failed: list[str] = []
         self.manner = politeness(source.site, settings)
+        self.agent = user_agent(source.site, self.manner, settings)
         self.sandbox = settings.sources == "sandbox"
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
@@ -163,7 +187,7 @@ class Client:
             session.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=2))
             # Loopback needs no proxy, and looking for one costs more than the request.
             session.trust_env = not self.sandbox
-            session.headers["User-Agent"] = _BROWSER if self.manner.browser else self.settings.user_agent
+            session.headers["User-Agent"] = self.agent
             self._local.session = session
             self._sessions.append(session)
         return session

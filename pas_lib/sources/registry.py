@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pas_lib.errors import UnknownName
+from pas_lib.errors import SettingsError, UnknownName
 from pas_lib.sources.base import Source
 
 if TYPE_CHECKING:
@@ -44,19 +44,51 @@ def source(name: str) -> Source:
 
 
 def usable_sources(dataset: Dataset, settings: Settings) -> list[Source]:
-    """Return the sources of a dataset that the settings allow, in order: all of them, or the first.
+    """Return the sources a dataset is collected from: all usable ones or the first, or what PAS_DATASET_SOURCES names.
 
-    A source is left out when PAS_SOURCES does not include it or the key it needs is not set.
+    A source is usable when PAS_SOURCES includes it and the key it needs is set. A follower's are its leader's.
+
+    Raises
+    ------
+    SettingsError
+        If PAS_DATASET_SOURCES names a source that the dataset does not have, or that cannot be used.
     """
-    found = [source(name) for name in dataset.sources]
-    usable = [
-        entry
-        for entry in found
-        if settings.sources in entry.profiles
-        and (
-            settings.sources == "sandbox"
-            or entry.key_setting is None
-            or getattr(settings, entry.key_setting) is not None
-        )
-    ]
+    chosen = settings.dataset_sources.get(dataset.name, ())
+    if not chosen and dataset.leader:
+        chosen = tuple(n for n in settings.dataset_sources.get(dataset.leader, ()) if n in dataset.sources)
+    if chosen:
+        return [_chosen(name, dataset, settings) for name in chosen]
+    usable = [entry for entry in map(source, dataset.sources) if not _obstacle(entry, settings)]
     return usable if dataset.all_sources else usable[:1]
+
+
+def read_sources(settings: Settings) -> dict[str, list[str]]:
+    """Return per dataset the names of the sources whose rows count: those it is collected from.
+
+    Rows of other sources may lie beside them in the same table; the models leave them out, so that nothing counts
+    twice. A dataset without a usable source is not named: whatever is there is read.
+    """
+    from pas_lib.datasets import catalogue
+
+    named = {name: [entry.name for entry in usable_sources(dataset, settings)] for name, dataset in catalogue().items()}
+    return {name: sources for name, sources in named.items() if sources}
+
+
+def _obstacle(entry: Source, settings: Settings) -> str:
+    """Return why a source cannot be used, or nothing."""
+    if settings.sources not in entry.profiles:
+        return f"it is not part of PAS_SOURCES={settings.sources}"
+    if settings.sources != "sandbox" and entry.key_setting is not None and not getattr(settings, entry.key_setting):
+        return f"{entry.key_setting.upper()} is not set"
+    return ""
+
+
+def _chosen(name: str, dataset: Dataset, settings: Settings) -> Source:
+    if name not in dataset.sources:
+        known = ", ".join(dataset.sources)
+        raise SettingsError(f"PAS_DATASET_SOURCES: {name!r} is no source of {dataset.name}", hint=f"known: {known}")
+    entry = source(name)
+    obstacle = _obstacle(entry, settings)
+    if obstacle:
+        raise SettingsError(f"PAS_DATASET_SOURCES: {name} cannot be used for {dataset.name}: {obstacle}")
+    return entry
