@@ -94,6 +94,12 @@ class Settings(BaseModel):
     max_name_weight: Fraction = Field(0.10, validation_alias=_named("PAS_MAX_NAME_WEIGHT"))
     max_etf_weight: Fraction = Field(0.50, validation_alias=_named("PAS_MAX_ETF_WEIGHT"))
     max_sector_weight: Fraction = Field(0.50, validation_alias=_named("PAS_MAX_SECTOR_WEIGHT"))
+    max_leveraged_weight: float = Field(1.5, ge=0, validation_alias=_named("PAS_MAX_LEVERAGED_WEIGHT"))
+    max_var_99: Fraction = Field(0.05, validation_alias=_named("PAS_MAX_VAR_99"))
+    max_adv_share: Fraction = Field(0.05, validation_alias=_named("PAS_MAX_ADV_SHARE"))
+    risk_rules: str = Field(
+        "drawdown > 0.10; daily_loss > 0.03; var_99 > 0.04", validation_alias=_named("PAS_RISK_RULES")
+    )
 
     # -- trading guards
     cash_buffer: Fraction = Field(0.02, validation_alias=_named("PAS_CASH_BUFFER"))

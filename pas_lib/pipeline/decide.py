@@ -39,7 +39,8 @@ from pas_lib.pipeline.records import (
     untraded_sessions,
 )
 from pas_lib.pipeline.regime import RegimeState, compute_regimes, regime_as_of, store_regimes
-from pas_lib.pipeline.sizing import CapBreach, Caps, SecurityInfo, Sleeve, Wish, cap_wishes, wish
+from pas_lib.pipeline.risk import BookRisk, book_risk, caps_of, store_risk, with_market
+from pas_lib.pipeline.sizing import CapBreach, SecurityInfo, Sleeve, Wish, cap_wishes, wish
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
 
@@ -152,6 +153,7 @@ class _Made:
     regimes: list[RegimeState]
     allocation: AllocationState
     security_ids: dict[str, str]
+    risk: BookRisk
 
 
 def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, now: datetime) -> _Made:
@@ -162,7 +164,8 @@ def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, 
     book = read_book(warehouse, session, settings)
     names = tradable_portfolios(warehouse, model)
     allocation, shares = _shares(session, settings, warehouse, model, regime, book, names)
-    wishes, breaches, sleeves = _wishes(session, settings, warehouse, model, book, shares)
+    wishes, breaches, sleeves, info = _wishes(session, settings, warehouse, model, book, shares)
+    risk = book_risk(wishes, info, warehouse, settings, cci=regime.cci, scale=regime.scale)
     security_ids = security_ids_at(warehouse, session, {str(s) for one in wishes for s in one.holdings.index})
     hash_ = inputs_hash(session, settings, model, regime, allocation, book)
     parts = []
@@ -198,7 +201,7 @@ def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, 
         portfolios=tuple(parts),
         caps=breaches,
     )
-    return _Made(decision, model, regimes, allocation, security_ids)
+    return _Made(decision, model, regimes, allocation, security_ids, risk)
 
 
 def _store(conn: psycopg.Connection[Any], made: _Made, now: datetime, run_id: str) -> None:
@@ -207,7 +210,11 @@ def _store(conn: psycopg.Connection[Any], made: _Made, now: datetime, run_id: st
     if made.decision.origin == "live":
         store_model(conn, made.model, now=now, live=True)
         store_regimes(conn, made.regimes, now=now)
-    store_decision(conn, made.decision, made.allocation, made.security_ids, run_id=run_id)
+    decision = made.decision
+    store_decision(conn, decision, made.allocation, made.security_ids, run_id=run_id)
+    store_risk(
+        conn, made.risk, decision_id=decision.decision_id, session=decision.session, origin=decision.origin, now=now
+    )
 
 
 def _stored_regime(warehouse: Warehouse, session: date) -> RegimeState | None:
@@ -356,7 +363,7 @@ def _wishes(
     model: ModelRun,
     book: Book,
     shares: pd.Series,
-) -> tuple[list[Wish], tuple[CapBreach, ...], list[Sleeve]]:
+) -> tuple[list[Wish], tuple[CapBreach, ...], list[Sleeve], SecurityInfo]:
     empty = pd.Series(dtype=float)
     weights = {name: _model_weights(model, str(name)) for name in shares.index}
     symbols = symbols_at(warehouse, session, {key for one in weights.values() for key in one.index})
@@ -386,16 +393,11 @@ def _wishes(
                 book.held.get(str(name), empty),
             )
         )
-    info = security_info(warehouse, session, {str(s) for one in sleeves for s in [*one.model.index, *one.held.index]})
-    caps = Caps(
-        name=settings.max_name_weight,
-        etf=settings.max_etf_weight,
-        sector=settings.max_sector_weight,
-        gross=settings.gross_cap,
-        slack=settings.band,
-    )
-    wishes, breaches = cap_wishes([wish(one) for one in sleeves], caps, info)
-    return wishes, breaches, sleeves
+    held = {str(s) for one in sleeves for s in [*one.model.index, *one.held.index]}
+    info = with_market(security_info(warehouse, session, held), warehouse, session, held, settings)
+    sizing = None if book.managed_equity is None else book.managed_equity * (1.0 - settings.cash_buffer)
+    wishes, breaches = cap_wishes([wish(one) for one in sleeves], caps_of(settings), info, equity=sizing)
+    return wishes, breaches, sleeves, info
 
 
 def _model_weights(model: ModelRun, portfolio_id: str) -> pd.Series:
@@ -462,10 +464,11 @@ def inputs_hash(
     """Return the SHA-256 over everything the decision was made from, numbers to 10 significant digits."""
     sizing = ("allocation_method", "min_allocation", "max_allocation", "gross_cap", "target_vol", "band", "cost_bps")
     limits = ("max_name_weight", "max_etf_weight", "max_sector_weight", "cash_buffer")
+    measured = ("max_leveraged_weight", "max_var_99", "max_adv_share", "benchmark")
     newest = {key: model.latest(key) for key in sorted(model.weights)}
     body = {
         "session": session.isoformat(),
-        "settings": {name: getattr(settings, name) for name in (*sizing, *limits)},
+        "settings": {name: getattr(settings, name) for name in (*sizing, *limits, *measured)},
         "weights": {
             key: [one.session.isoformat(), one.note, _rounded(one.weights)] for key, one in newest.items() if one
         },

@@ -6,7 +6,7 @@ share x weight. What a cap takes from a name stays in the portfolio as cash; not
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,6 +16,9 @@ from pas_lib.risk import RiskLimits, apply_caps
 
 #: Below this a difference of shares is rounding.
 TINY = 1e-9
+#: Value at risk is judged on sessions in which at least this part of the book has a return, if there are enough.
+VAR_COVERAGE = 0.5
+VAR_SESSIONS = 60
 
 
 @dataclass(frozen=True)
@@ -85,21 +88,58 @@ class CapBreach:
 
 @dataclass(frozen=True)
 class Caps:
-    """Largest shares of equity, looked through over all portfolios; drifting may exceed `gross` by `slack`."""
+    """Limits looked through over all portfolios, as shares of equity.
+
+    Attributes
+    ----------
+    name, etf, sector, gross
+        Largest share of one stock, of one ETF, of one sector, and of everything.
+    slack
+        By how much drifting may exceed `gross`.
+    leveraged
+        Largest leverage-weighted sum; None is no limit.
+    var_99
+        Largest loss of the holdings in one day, by history at 99 %; None is no limit.
+    adv_share
+        Largest position as a share of the average daily dollar volume; None is no limit.
+    """
 
     name: float = 1.0
     etf: float = 1.0
     sector: float = 1.0
     gross: float = 1.0
     slack: float = 0.0
+    leveraged: float | None = None
+    var_99: float | None = None
+    adv_share: float | None = None
 
 
 @dataclass(frozen=True)
 class SecurityInfo:
-    """What caps need to know about symbols."""
+    """What caps need to know about symbols.
+
+    Attributes
+    ----------
+    sector
+        By symbol.
+    etfs
+        Which symbols are ETFs.
+    leverage
+        Daily multiple by symbol; 1 where none is stated.
+    adv
+        Average daily dollar volume by symbol, USD.
+    beta
+        To the benchmark, by symbol.
+    returns
+        Sessions x symbols, daily returns; every symbol asked for has a column, NaN where there is no return.
+    """
 
     sector: Mapping[str, str] = field(default_factory=dict)
     etfs: frozenset[str] = frozenset()
+    leverage: Mapping[str, float] = field(default_factory=dict)
+    adv: Mapping[str, float] = field(default_factory=dict)
+    beta: Mapping[str, float] = field(default_factory=dict)
+    returns: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def wish(sleeve: Sleeve) -> Wish:
@@ -132,20 +172,31 @@ def _held_part(shares: pd.Series) -> pd.Series:
     return shares[shares > 0.0].astype(float)
 
 
-def cap_wishes(wishes: list[Wish], caps: Caps, info: SecurityInfo) -> tuple[list[Wish], tuple[CapBreach, ...]]:
+def book_of(wishes: Sequence[Wish]) -> pd.DataFrame:
+    """Return the wishes as a book: portfolios x symbols (sorted), shares of equity."""
+    book = pd.DataFrame({one.portfolio_id: one.holdings for one in wishes}).T.fillna(0.0).astype(float)
+    return book.sort_index(axis=1)
+
+
+def cap_wishes(
+    wishes: list[Wish], caps: Caps, info: SecurityInfo, *, equity: float | None = None
+) -> tuple[list[Wish], tuple[CapBreach, ...]]:
     """Cut what the caps forbid, looked through over all portfolios; a drifting one that is cut trades.
 
     Every portfolio that holds a capped name gives up the same fraction of it (`pas_lib.risk.apply_caps`); single
-    stocks and ETFs have caps of their own.
+    stocks and ETFs have caps of their own. Order: volume, name, sector, leverage, gross, value at risk.
 
     Parameters
     ----------
     wishes
         One per portfolio; the holdings of drifting ones count as they are.
     caps
-        Largest shares of equity.
+        The limits.
     info
-        Sector by symbol, and which symbols are ETFs.
+        What is known of the symbols.
+    equity
+        Sizing equity in USD, for the limit on daily volume; None (no books yet: nothing can be bought) leaves that
+        limit out.
 
     Returns
     -------
@@ -157,16 +208,25 @@ def cap_wishes(wishes: list[Wish], caps: Caps, info: SecurityInfo) -> tuple[list
     RiskInputError
         When a holding is not a finite number.
     """
-    book = pd.DataFrame({one.portfolio_id: one.holdings for one in wishes}).T.fillna(0.0).astype(float)
+    book = book_of(wishes)
     if book.empty:
         return wishes, ()
-    book = book.sort_index(axis=1)
     is_etf = [str(symbol) in info.etfs for symbol in book.columns]
-    stocks = apply_caps(book.loc[:, [not flag for flag in is_etf]], RiskLimits(name=caps.name))
-    etfs = apply_caps(book.loc[:, is_etf], RiskLimits(name=caps.etf))
+    liquid = apply_caps(book, RiskLimits(adv_share=caps.adv_share if equity else None), adv=info.adv, equity=equity)
+    stocks = apply_caps(liquid.book.loc[:, [not flag for flag in is_etf]], RiskLimits(name=caps.name))
+    etfs = apply_caps(liquid.book.loc[:, is_etf], RiskLimits(name=caps.etf))
     joined = pd.concat([stocks.book, etfs.book], axis=1)
-    whole = apply_caps(joined, RiskLimits(sector=caps.sector, gross=caps.gross + caps.slack), sectors=info.sector)
-    refusals = [*stocks.refusals, *etfs.refusals, *whole.refusals]
+    limits = RiskLimits(
+        sector=caps.sector,
+        leveraged=caps.leveraged,
+        gross=caps.gross + caps.slack,
+        var=caps.var_99,
+        var_coverage=VAR_COVERAGE,
+        var_sessions=VAR_SESSIONS,
+    )
+    past = info.returns.reindex(columns=joined.columns)
+    whole = apply_caps(joined, limits, sectors=info.sector, leverage=info.leverage, symbol_returns=past)
+    refusals = [*liquid.refusals, *stocks.refusals, *etfs.refusals, *whole.refusals]
     breaches = tuple(CapBreach(str(one.reason), one.subject, one.wanted, one.allowed) for one in refusals)
     if not breaches:
         return _fit(wishes, caps.gross), ()

@@ -4,6 +4,7 @@ from pas_lib.risk.caps import CapResult, Reason, Refusal, RiskLimits, apply_caps
 from pas_lib.risk.exposure import (
     Exposures,
     RiskInputError,
+    book_figures,
     exposures,
     holdings_returns,
     holdings_var,
@@ -17,6 +18,8 @@ from pas_lib.risk.rules import (
     TradingState,
     circuit_breaker,
     evaluate_rules,
+    losses,
+    parse_rules,
 )
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Rule",
     "TradingState",
     "apply_caps",
+    "book_figures",
     "circuit_breaker",
     "cvar",
     "evaluate_rules",
@@ -39,4 +43,6 @@ __all__ = [
     "holdings_returns",
     "holdings_var",
     "look_through",
+    "losses",
+    "parse_rules",
 ]

@@ -15,7 +15,8 @@ from enum import StrEnum
 import pandas as pd
 
 from pas_lib.errors import SettingsError
-from pas_lib.risk.exposure import checked_book, holdings_var, leverage_of, sector_of
+from pas_lib.risk.exposure import checked_book, holdings_returns, leverage_of, sector_of
+from pas_lib.risk.measures import historical_var
 
 _TOLERANCE = 1e-12
 
@@ -30,6 +31,7 @@ class Reason(StrEnum):
     LEVERAGE_CAP = "LEVERAGE_CAP"
     GROSS_CAP = "GROSS_CAP"
     VAR_CAP = "VAR_CAP"
+    VAR_UNKNOWN = "VAR_UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class RiskLimits:
         Largest position as a share of the symbol's average daily dollar volume.
     var_level, var : float, optional
         Historical VaR of the holdings at `var_level` may be at most `var`, a fraction of equity per day.
+    var_coverage, var_sessions : float, int
+        How much of the book must have a return in a session, and in how many sessions; with less VAR_UNKNOWN says so
+        and nothing is cut by this limit.
     """
 
     name: float | None = None
@@ -55,6 +60,8 @@ class RiskLimits:
     adv_share: float | None = None
     var: float | None = None
     var_level: float = 0.99
+    var_coverage: float = 1.0
+    var_sessions: int = 2
 
     def __post_init__(self) -> None:
         for label in ("name", "sector", "leveraged", "gross", "adv_share", "var"):
@@ -182,7 +189,11 @@ def apply_caps(
     if limits.var is not None:
         if symbol_returns is None:
             raise SettingsError("a limit on value at risk needs the symbols' return history")
-        wanted = holdings_var(values, symbol_returns, limits.var_level)
-        if wanted > limits.var + _TOLERANCE:
-            cut(symbols, Reason.VAR_CAP, f"book {limits.var_level:.0%}", wanted, limits.var)
+        subject = f"book {limits.var_level:.0%}"
+        past = holdings_returns(values, symbol_returns, min_coverage=limits.var_coverage).dropna()
+        held = float(size().sum())
+        if held and len(past) < limits.var_sessions:
+            refusals.append(Refusal(Reason.VAR_UNKNOWN, subject, held, held))
+        elif held and (wanted := historical_var(past, limits.var_level)) > limits.var + _TOLERANCE:
+            cut(symbols, Reason.VAR_CAP, subject, wanted, limits.var)
     return CapResult(values, tuple(refusals), before - float(size().sum()))
