@@ -1,7 +1,8 @@
 """Running dbt: one place that knows its command line, its environment and its folders.
 
 dbt itself is imported when a command runs. The session, the target and the address go through the environment (a
-changed ``--vars`` would parse the whole project again); each target and each kind of build has a target folder of its
+changed ``--vars`` would parse the whole project again), and so do the names of the signal models, which dbt cannot find
+by itself while it parses; each target and each kind of build has a target folder of its
 own, so that a retry never replays another build's failures.
 """
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pas_lib.settings import Settings
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+#: What a model that makes the signals of a strategy is called, wherever among the models it lies.
+SIGNAL_MODELS = "int_signal_*.sql"
 
 Target = Literal["pg", "duckdb"]
 Part = Literal["transform", "evaluate", "all"]
@@ -91,6 +94,8 @@ class Dbt:
         Symbol of the benchmark.
     read_sources : mapping of str to sequence of str
         Dataset -> the sources whose rows staging reads; of a dataset that is not named it reads all.
+    project_dir : Path
+        The dbt project.
     """
 
     url: str
@@ -99,6 +104,7 @@ class Dbt:
     threads: int = 3
     benchmark: str = "SPY"
     read_sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    project_dir: Path = PROJECT_DIR
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Dbt:
@@ -200,10 +206,11 @@ class Dbt:
             "PAS_AS_OF": as_of.isoformat(),
             "PAS_BENCHMARK": self.benchmark,
             "PAS_DBT_READ_SOURCES": json.dumps({k: list(v) for k, v in self.read_sources.items()}, sort_keys=True),
+            "PAS_SIGNAL_MODELS": " ".join(signal_models(self.project_dir)),
             "PAS_DBT_TARGET": self.target,
             "PAS_DBT_THREADS": str(self.threads),
-            "DBT_PROFILES_DIR": str(PROJECT_DIR),
-            "DBT_PROJECT_DIR": str(PROJECT_DIR),
+            "DBT_PROFILES_DIR": str(self.project_dir),
+            "DBT_PROJECT_DIR": str(self.project_dir),
             "DBT_TARGET_PATH": str(self.target_path(part)),
             "DBT_LOG_PATH": str(self.target_path(part)),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -255,6 +262,20 @@ class Dbt:
         if reason is not None:
             raise DbtError(f"dbt {arguments[0]} failed: {reason}", hint=f"its log is {folder / 'dbt.log'}")
         return DbtResult(tuple(arguments), seconds, statuses, timings, folder)
+
+
+def signal_models(project_dir: Path = PROJECT_DIR) -> tuple[str, ...]:
+    """Return the names of the models that make signals, sorted: what ``marts.signals`` puts together.
+
+    Raises
+    ------
+    DbtError
+        When there is none.
+    """
+    names = tuple(sorted(file.stem for file in (project_dir / "models").rglob(SIGNAL_MODELS)))
+    if not names:
+        raise DbtError(f"{project_dir / 'models'} has no model called {SIGNAL_MODELS}")
+    return names
 
 
 def _in_process(command: list[str], environment: Mapping[str, str]) -> str | None:

@@ -1,12 +1,6 @@
 {{ config(indexes=pg_indexes([{'columns': ['strategy', 'session', 'rank'], 'unique': true}])) }}
--- One line here for each strategy whose rule is a query.
-{% set models = [
-    ref('int_signal_congress_aggregate'),
-    ref('int_signal_sector_risk_parity'),
-    ref('int_signal_volatility_momentum'),
-    ref('int_signal_wiki_attention'),
-] %}
-{% for model in models %}
+-- The signals of all strategies: every model called int_signal_*, as the environment names them.
+{% for model in signal_models() %}
 select
     strategy,
     session,
@@ -14,6 +8,6 @@ select
     symbol,
     score,
     rank
-from {{ model }}
+from {{ ref(model) }}
 {% if not loop.last %}union all{% endif %}
 {% endfor %}

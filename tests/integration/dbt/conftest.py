@@ -109,3 +109,21 @@ def empty_copy(postgres_server: EmbeddedPostgres, warehouse_template: str) -> It
     yield Warehouse(postgres_server.url(name))
     with admin.connect(autocommit=True) as conn:
         conn.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def copy_of(postgres_server: EmbeddedPostgres) -> Iterator[Callable[[str], Warehouse]]:
+    """Return a function that copies a database nobody is connected to."""
+    admin = Warehouse(postgres_server.url())
+    made: list[str] = []
+
+    def copy(template: str) -> Warehouse:
+        made.append(f"dbt_copy_{next(_copies)}")
+        with admin.connect(autocommit=True) as conn:
+            conn.execute(f"create database {made[-1]} template {template} strategy file_copy")
+        return Warehouse(postgres_server.url(made[-1]))
+
+    yield copy
+    with admin.connect(autocommit=True) as conn:
+        for name in made:
+            conn.execute(f"drop database {name} with (force)")
