@@ -1,7 +1,7 @@
 # Portfolio Allocation System. `make` or `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run api test test-fast test-full lint format types bench lock clean
+.PHONY: help install env run api test test-fast test-full lint format types bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,9 @@ run: $(STAMP) ## Run the whole job for the next session: collect, score, decide,
 
 api: $(STAMP) ## Serve the REST API and the dashboard alone
 	@exec $(BIN)/python -m api
+
+env: $(STAMP) ## Write random secrets for docker-compose.yaml into .env; what is there stays
+	@$(BIN)/python -m pas_lib.stack secrets
 
 test: $(STAMP) ## Run the tests on real engines (at most 15 minutes)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --timeout 600

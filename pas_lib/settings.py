@@ -30,6 +30,8 @@ from pas_lib.errors import SettingsError
 #: The folder that holds ``pas_lib``: the checkout.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
+#: The sandbox's name inside the compose network; a name without a dot leads nowhere else.
+SANDBOX_SERVICE = "sandbox"
 PAPER_HOST = "paper-api.alpaca.markets"
 LIVE_HOST = "api.alpaca.markets"
 
@@ -61,6 +63,7 @@ class Settings(BaseModel):
     api_host: str = Field("127.0.0.1", validation_alias=_named("PAS_API_HOST"))
     api_port: int = Field(8001, ge=1, le=65535, validation_alias=_named("PAS_API_PORT"))
     airflow_port: int = Field(8080, ge=1, le=65535, validation_alias=_named("PAS_AIRFLOW_PORT"))
+    airflow_url: str = Field("", validation_alias=_named("PAS_AIRFLOW_URL"))
 
     # -- credentials
     api_token: SecretStr | None = Field(None, validation_alias=_named("API_TOKEN"))
@@ -140,12 +143,14 @@ class Settings(BaseModel):
         set_(self, "home", self.home.expanduser().absolute())
         if not self.landing_url:
             set_(self, "landing_url", str(self.home / "landing"))
+        if not self.airflow_url:
+            set_(self, "airflow_url", f"http://127.0.0.1:{self.airflow_port}")
         if self.mirror_path == Path():
             set_(self, "mirror_path", self.home / "mirror" / "pas.duckdb")
         if self.min_allocation > self.max_allocation:
             raise ValueError("MIN_ALLOCATION is above MAX_ALLOCATION")
         host = urlsplit(self.sandbox_url).hostname or ""
-        if not _is_loopback(host):
+        if not _is_loopback(host) and host != SANDBOX_SERVICE:
             raise ValueError(f"PAS_SANDBOX_URL must be a loopback address, not {host!r}")
         if self.broker != "sandbox" and self.alpaca_base_url:
             host = urlsplit(self.alpaca_base_url).hostname or ""

@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse the arguments, bind the port, load the world, serve; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pas_lib.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8765, help="port on 127.0.0.1 (0 takes a free one)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; beyond loopback only in a container")
     parser.add_argument(
         "--home", type=Path, required=True, help="directory for the world, the clock and the broker's account"
     )
@@ -47,11 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
 
     from pas_lib.sandbox.clock import SandboxTime
-    from pas_lib.sandbox.server import HOST, build_app, listen, make_server
+    from pas_lib.sandbox.server import build_app, listen, make_server
     from pas_lib.sandbox.world import load_world
 
     try:
-        sock = listen(asked.port)
+        sock = listen(asked.port, asked.host)
         asked.home.mkdir(parents=True, exist_ok=True)
         claim(asked.home, asked.seed, asked.size)
         world = load_world(asked.home, asked.seed, asked.size)
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: the sandbox cannot use {asked.home}: {error.strerror or error}", file=sys.stderr)
         return 1
-    print(f"sandbox ready on http://{HOST}:{sock.getsockname()[1]} (seed {asked.seed})", flush=True)
+    print(f"sandbox ready on http://{asked.host}:{sock.getsockname()[1]} (seed {asked.seed})", flush=True)
     make_server(app).run(sockets=[sock])
     return 0
 

@@ -193,8 +193,8 @@ class QuietServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def listen(port: int) -> socket.socket:
-    """Bind the loopback address.
+def listen(port: int, host: str = HOST) -> socket.socket:
+    """Bind an address of this machine, loopback unless told otherwise.
 
     Raises
     ------
@@ -204,12 +204,12 @@ def listen(port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((HOST, port))
+        sock.bind((host, port))
         sock.listen(256)  # a second server on the same port fails here at the latest
     except OSError as error:
         sock.close()
         raise PasError(
-            f"port {port} on {HOST} cannot be used by the sandbox ({error.strerror or error}); "
+            f"port {port} on {host} cannot be used by the sandbox ({error.strerror or error}); "
             "choose another with --port or PAS_SANDBOX_URL"
         ) from error
     return sock

@@ -1,4 +1,4 @@
-"""``python -m pas_lib.stack run [--once] [--sessions N] [--direct]``: what ``make run`` calls."""
+"""``python -m pas_lib.stack run [--once] [--sessions N]``, called by ``make run``, and what the compose stack calls."""
 
 from __future__ import annotations
 
@@ -61,8 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--once", action="store_true", help="end after the job and its summary")
     command.add_argument("--sessions", type=int, default=1, help="how many sessions, one after another")
     command.add_argument("--direct", action="store_true", help="in one process, without Airflow and API")
+    commands.add_parser("prepare", help="compose stack: databases, pools, log-in, rights; then end")
+    probe_command = commands.add_parser("probe", help="compose stack: status 0 if an address answers")
+    probe_command.add_argument("url")
+    drive_command = commands.add_parser("drive", help="compose stack: sessions through the programs that are up")
+    drive_command.add_argument("--sessions", type=int, default=1, help="how many sessions, one after another")
+    commands.add_parser("secrets", help="write random secrets for the compose stack into .env")
     chosen = parser.parse_args(arguments)
-    if chosen.sessions < 1:
+    if getattr(chosen, "sessions", 1) < 1:
         parser.error("--sessions must be at least 1")
     # Of a library of the embedded PostgreSQL; it finds a folder without being told one.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
@@ -71,7 +77,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        if chosen.direct:
+        if chosen.command == "probe":
+            from pas_lib.stack.containers import probe
+
+            return probe(chosen.url)
+        if chosen.command == "prepare":
+            from pas_lib.stack.containers import prepare
+
+            prepare(load_settings())
+        elif chosen.command == "drive":
+            from pas_lib.stack.containers import drive
+
+            drive(load_settings(), chosen.sessions)
+        elif chosen.command == "secrets":
+            from pas_lib.stack.secrets_file import ensure_compose_secrets
+
+            names = ensure_compose_secrets(PROJECT_ROOT / ".env")
+            print(f".env: {', '.join(names)} written" if names else ".env holds every secret already")
+        elif chosen.direct:
             from pas_lib.stack.direct import run_direct
 
             run_direct(load_settings(), sessions=chosen.sessions)

@@ -74,7 +74,7 @@ def pools() -> dict[str, dict[str, Any]]:
     return {str(name): dict(pool) for name, pool in json.loads(text).items()}
 
 
-def prepare_database() -> None:
+def prepare_database(*, close_open_runs: bool = True) -> None:
     """Bring Airflow's database up to date, create the pools, and close the runs an earlier supervisor left open.
 
     A run that was cut off would hold its DAG's only slot until its heartbeat times out; the supervisor starts the step
@@ -89,7 +89,7 @@ def prepare_database() -> None:
             models.Pool.create_or_update_pool(
                 name, pool["slots"], pool["description"], include_deferred=False, session=session
             )
-        for statement in _CLOSE_OPEN_RUNS:
+        for statement in _CLOSE_OPEN_RUNS if close_open_runs else ():
             session.execute(sqlalchemy.text(statement))
 
 

