@@ -1,7 +1,7 @@
 # Portfolio Allocation System. `make` or `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install env run api test test-fast test-full lint format types bench lock clean
+.PHONY: help install env install-service uninstall-service run api test test-fast test-full lint format types bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,12 @@ api: $(STAMP) ## Serve the REST API and the dashboard alone
 
 env: $(STAMP) ## Write random secrets for docker-compose.yaml into .env; what is there stays
 	@$(BIN)/python -m pas_lib.stack secrets
+
+install-service: $(STAMP) ## Put the programs of the stack under systemd (user unit), now and at each log-in
+	@$(BIN)/python -m pas_lib.stack install-service
+
+uninstall-service: $(STAMP) ## Stop the service and take it away; data stays
+	@$(BIN)/python -m pas_lib.stack uninstall-service
 
 test: $(STAMP) ## Run the tests on real engines (at most 15 minutes)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --timeout 600

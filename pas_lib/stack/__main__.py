@@ -53,6 +53,24 @@ def run(*, once: bool, sessions: int) -> None:
             progress.say("ending")
 
 
+def serve() -> None:
+    """Bring the stack up and stay until told to end; the DAGs run by their own schedules."""
+    from pas_lib.stack import secrets_file
+    from pas_lib.stack.progress import Progress
+    from pas_lib.stack.summary import addresses
+    from pas_lib.stack.supervisor import Stack
+
+    secrets_file.ensure_tokens(PROJECT_ROOT / ".env")
+    with Progress() as progress, Stack(load_settings(), progress) as stack:
+        addresses(stack)
+        try:
+            while True:
+                stack.processes.require_alive()
+                time.sleep(1.0)
+        except KeyboardInterrupt:
+            progress.say("ending")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m pas_lib.stack", description=__doc__)
@@ -66,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     probe_command.add_argument("url")
     drive_command = commands.add_parser("drive", help="compose stack: sessions through the programs that are up")
     drive_command.add_argument("--sessions", type=int, default=1, help="how many sessions, one after another")
+    commands.add_parser("serve", help="the programs alone, until told to end")
+    commands.add_parser("install-service", help="put the programs under systemd, as a user unit")
+    commands.add_parser("uninstall-service", help="take the unit away; data stays")
     commands.add_parser("secrets", help="write random secrets for the compose stack into .env")
     chosen = parser.parse_args(arguments)
     if getattr(chosen, "sessions", 1) < 1:
@@ -89,6 +110,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from pas_lib.stack.containers import drive
 
             drive(load_settings(), chosen.sessions)
+        elif chosen.command == "serve":
+            serve()
+        elif chosen.command == "install-service":
+            from pas_lib.stack.systemd import install
+
+            print(f"installed and started: {install(load_settings())}")
+        elif chosen.command == "uninstall-service":
+            from pas_lib.stack.systemd import uninstall
+
+            print("stopped and removed; data stays" if uninstall() else "no service is installed")
         elif chosen.command == "secrets":
             from pas_lib.stack.secrets_file import ensure_compose_secrets
 

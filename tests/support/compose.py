@@ -84,6 +84,7 @@ class Processes:
             ("127.0.0.1:8765", self.ports["sandbox"]),
         ):
             text = text.replace(container, f"127.0.0.1:{port}")
+        text = text.replace("0.0.0.0", "127.0.0.1")
         return text.replace("/var/lib/pas", str(self.home)).replace("/opt/pas", str(PROJECT_ROOT))
 
     def environment(self, service: str) -> dict[str, str]:
