@@ -64,6 +64,26 @@ _WATERMARK = """
     select max(watermark) as day from ops.ingest_runs where dataset = %s and status in ('loaded', 'unchanged')
 """
 
+#: For companies' figures: who is listed, and who was while its CIK was told.
+_COMPANIES = """
+    select members.symbol, members.listed, (
+        select min(s.cik) from raw.securities s where s.symbol = members.symbol and s.cik is not null and not s.is_deleted
+        and s.known_at = (
+            select max(n.known_at) from raw.securities n where n.symbol = s.symbol and n.cik is not null
+            and not n.is_deleted
+        )
+    ) as cik
+    from (
+        select symbol, bool_or(event = 'listed' and not is_deleted) as listed from (
+            select distinct on (source, index_name, symbol, event, effective_date) symbol, event, is_deleted
+            from raw.universe where index_name <> 'etf'
+            order by source, index_name, symbol, event, effective_date, known_at desc, row_id desc
+        ) versions
+        group by symbol
+    ) members
+    order by members.symbol
+"""
+
 #: Datasets asked for item by item: the column that names the item.
 _ITEM_COLUMN = {"prices": "symbol", "wiki_views": "article", "sp500_index": "symbol", "macro_series": "series_id"}
 
@@ -93,6 +113,7 @@ def plan(
     first = start or dataset.history_start or _BEGINNING
     starts: dict[str, date] = {}
     items: list[str] = []
+    ids: dict[str, str] = {}
     loaded: dict[str, date] = {}
     column = _ITEM_COLUMN.get(dataset.name)
     if column:
@@ -116,9 +137,17 @@ def plan(
     elif dataset.name == "analyst_ratings" and "yahoo_summary" in {s.name for s in usable_sources(dataset, settings)}:
         # Asked symbol by symbol; the other source gives all at once.
         items = [row["symbol"] for row in warehouse.rows(_LISTED)]
+    elif dataset.name == "fundamentals":
+        found = warehouse.rows(_COMPANIES)
+        items = [row["symbol"] for row in found if row["listed"] or row["cik"]]
+        ids = {row["symbol"]: row["cik"] for row in found if row["cik"]}
+        found = warehouse.rows(
+            "select symbol, max(filed) as day from raw.fundamentals where filed is not null group by 1"
+        )
+        loaded = {row["symbol"]: row["day"] for row in found if row["symbol"] is not None}
     elif dataset.name == "wiki_views":
         items = sorted(row["title"] for row in warehouse.rows(_TITLES))
-    if dataset.name in ("prices", "wiki_views") and not items:
+    if dataset.name in ("prices", "wiki_views", "fundamentals") and not items:
         raise SourceError(f"{dataset.name}: nothing to ask for", hint="collect the dataset universe first")
     if start is None:
         starts = {item: max(first, day - dataset.overlap) for item, day in loaded.items()}
@@ -128,7 +157,7 @@ def plan(
         if not known:
             raise SourceError(f"{dataset.name}: no names to look up yet", hint="collect the dataset universe first")
     following = latest is not None and start is None
-    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following)
+    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following, ids)
 
 
 def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:
@@ -152,6 +181,7 @@ def remember(landing: Landing, ask: Ask) -> None:
         "starts": {item: day.isoformat() for item, day in ask.starts.items()},
         "loaded": bool(ask.starts) or not ask.full,
         "asked": ask.now.date().isoformat(),
+        "ids": dict(ask.ids),
     }
     landing.save_state(f"ask-{ask.dataset}", state)
 
@@ -163,7 +193,7 @@ def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime
     """
     state = landing.load_state(f"ask-{dataset.name}")
     if state is None:
-        if dataset.name in ("prices", "wiki_views"):
+        if dataset.name in ("prices", "wiki_views", "fundamentals"):
             return None
         return Ask(dataset.name, settings, now, dataset.history_start or _BEGINNING)
     return Ask(
@@ -174,4 +204,5 @@ def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime
         tuple(state["items"]),
         {item: date.fromisoformat(day) for item, day in state["starts"].items()},
         following=True,
+        ids=state.get("ids", {}),
     )

@@ -131,7 +131,7 @@ def ingest(
             raise
         ask, away = recalled, error
     if items is not None:
-        ask = Ask(ask.dataset, settings, now, ask.start, tuple(items), ask.starts, ask.end, ask.full, ask.following)
+        ask = replace(ask, items=tuple(items))
     manifest: Manifest | None = None
     try:
         manifest = _land(data, ask, landing, session)
@@ -204,7 +204,7 @@ def _fetch(site: Source, ask: Ask, tolerate: int, failed: list[str]) -> Iterable
             yield [read(request, ask)]
         return
     with Client(site, ask.settings, ask.now, tolerate=tolerate) as client:
-        yield from client.fetch_all(site.requests(ask))
+        yield from client.fetch_all(site.requests(site.prepare(ask, client.look_up)))
         failed.extend(client.failed)
 
 

@@ -65,6 +65,8 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b'"close":', b'"closePrice":'),
         (b'"timestamp":', b'"times":'),
         (b'"epochGradeDate":', b'"gradeTime":'),
+        (b'"defaultKeyStatistics":', b'"keyStatistics":'),
+        (b'"reportedValue":', b'"value":'),
     ),
     "benzinga": ((b'"action_company":', b'"rating_action":'),),
     "wikimedia": ((b'"views":', b'"view_count":'),),
@@ -73,7 +75,11 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
     "fred": ((b'"value":', b'"val":'), (b'"observations":', b'"data":')),
     "fredgraph": ((b"observation_date,", b"period,"),),
     "quiver-api": ((b'"Ticker":', b'"Stock":'), (b'"Range":', b'"Bracket":')),
-    "sec": ((b"Company Name", b"Registrant  "), (b"ownershipDocument", b"ownershipReport")),
+    "sec": (
+        (b"Company Name", b"Registrant  "),
+        (b"ownershipDocument", b"ownershipReport"),
+        (b'"filed":', b'"filedOn":'),
+    ),
     "quiver": (
         (b"recentTradesData", b"recentTrades2"),
         (b"let tradeData", b"let trades2"),

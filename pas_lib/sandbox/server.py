@@ -27,6 +27,7 @@ from pas_lib.sandbox.sites.alpaca_data import AlpacaData
 from pas_lib.sandbox.sites.apewisdom import ApeWisdom
 from pas_lib.sandbox.sites.base import Context, reply
 from pas_lib.sandbox.sites.benzinga import Benzinga
+from pas_lib.sandbox.sites.company_facts import CompanyFacts
 from pas_lib.sandbox.sites.finviz import Finviz
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
 from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, QuiverPages
@@ -36,7 +37,9 @@ from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.washington import SenateLda, UsaSpending, Washington
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
+from pas_lib.sandbox.sites.yahoo_figures import YahooFigures
 from pas_lib.sandbox.sites.yahoo_summary import YahooSummary
+from pas_lib.sandbox.statements import Statements
 from pas_lib.sandbox.world import World
 
 HOST: Final = "127.0.0.1"
@@ -132,7 +135,8 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     disclosures = Disclosures(context)
     scores = QuiverScores(context, disclosures)
     filings = InsiderFilings(world)
-    insiders, edgar = Insiders(context, filings), Edgar(context, filings)
+    statements = Statements(world)
+    insiders, edgar = Insiders(context, filings), Edgar(context, filings, CompanyFacts(context, statements))
     washington = Washington(context)
     lda, spending = SenateLda(washington), UsaSpending(washington)
     api = QuiverApi(context, disclosures, insiders, washington)
@@ -140,11 +144,14 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     data = AlpacaData(context)
     ratings = Ratings(world)
     benzinga, summary = Benzinga(context, ratings), YahooSummary(context, ratings)
+    figures = YahooFigures(context, statements)
+    summary.modules.update(figures.modules)
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
         Route("/yahoo/", summary.cookie),
         Route("/yahoo/v1/test/getcrumb", summary.crumb),
         Route("/yahoo/v10/finance/quoteSummary/{symbol}", summary.answer),
+        Route("/yahoo/ws/fundamentals-timeseries/v1/finance/timeseries/{symbol}", figures.timeseries),
         Route("/benzinga/api/v2.1/calendar/ratings", benzinga.answer),
         Route("/benzinga/api/v2/calendar/ratings", benzinga.answer),
         Route("/wikimedia/{path:path}", views.answer),

@@ -175,6 +175,8 @@ class Ask:
         Nothing is loaded yet, or everything is to be compared.
     following : bool
         Continues what is loaded: what is new now appeared since. Otherwise the past is loaded.
+    ids : Mapping[str, str]
+        Item -> the identity under which a site files it, where that is not the item itself (symbol -> CIK).
     """
 
     dataset: str
@@ -186,6 +188,7 @@ class Ask:
     end: date | None = None
     full: bool = True
     following: bool = False
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def start_of(self, item: str) -> date:
         """Return the first event date wanted of an item."""
@@ -223,6 +226,10 @@ class Source(ABC):
     accepts: frozenset[int] = frozenset()
     signs_in: bool = False
     names_companies: bool = False
+
+    def prepare(self, ask: Ask, fetch: Callable[[Request], Payload]) -> Ask:  # noqa: ARG002 - part of the contract
+        """Return the ask completed by what ``fetch`` looks up (identities, for instance); nothing of it is landed."""
+        return ask
 
     @abstractmethod
     def requests(self, ask: Ask) -> Iterable[Request]:

@@ -214,6 +214,10 @@ class Client:
                 raise SourceError(f"{self.source.name}: paging does not end at {pages[-1].url}")
         return pages
 
+    def look_up(self, request: Request) -> Payload:
+        """Return the answer to one request, without following pages."""
+        return self._retrying(request)
+
     def fetch_all(self, asked: Iterable[Request]) -> Iterator[list[Payload]]:
         """Yield the answers to many requests in their order, a few at the same time.
 

@@ -110,8 +110,8 @@ class SecEdgar(Source):
         SourceError
             If EDGAR refuses the caller: asking again at once would only prolong that.
         """
-        if payload.status in (403, 404) and not _absent(payload):
-            said = _title(payload)
+        if payload.status in (403, 404) and not absent(payload):
+            said = stated_title(payload)
             raise SourceError(
                 f"{self.name}: HTTP {payload.status} from {payload.url}{f': {said}' if said else ''}",
                 hint="declare who asks with PAS_CONTACT, and wait ten minutes",
@@ -121,10 +121,10 @@ class SecEdgar(Source):
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per transaction in shares of a Form 4 filing; none for an index."""
         if looks_like_html(payload.body):
-            raise payload.error(_title(payload) or "an HTML page came")
+            raise payload.error(stated_title(payload) or "an HTML page came")
         if not payload.body.strip():
             raise payload.error("the answer is empty")
-        if _absent(payload):
+        if absent(payload):
             day = payload.context.get("day")
             if day is None or _is_working_day(date.fromisoformat(day)):
                 raise payload.error(f"there is none ({_code(payload)})")
@@ -142,12 +142,12 @@ def _code(payload: Payload) -> str:
     return found[1].decode() if found else ""
 
 
-def _absent(payload: Payload) -> bool:
+def absent(payload: Payload) -> bool:
     """Return whether the store says that there is no such file: as XML, unlike the refusal of a caller."""
     return _code(payload) in ("AccessDenied", "NoSuchKey")
 
 
-def _title(payload: Payload) -> str:
+def stated_title(payload: Payload) -> str:
     found = re.search(rb"<title>(.*?)</title>", payload.body[:4000], re.S | re.I)
     return excerpt(found[1], 120) if found else ""
 

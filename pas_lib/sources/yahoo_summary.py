@@ -16,7 +16,7 @@ import orjson
 
 from pas_lib.clock import NY
 from pas_lib.errors import PayloadError
-from pas_lib.sources import ratings
+from pas_lib.sources import ratings, yahoo_facts
 from pas_lib.sources.base import (
     Ask,
     Batch,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _COOKIE_HOST = "https://fc.yahoo.com"
 _CRUMB = re.compile(r"[^\s<>{}]{11}")
-_MODULES = {"analyst_ratings": "upgradeDowngradeHistory"}
+_MODULES = {"analyst_ratings": "upgradeDowngradeHistory", "fundamentals": ",".join(yahoo_facts.SNAPSHOT)}
 _RATING = ("epochGradeDate", "firm", "toGrade", "action")
 
 
@@ -69,14 +69,16 @@ class YahooSummary(Source):
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per symbol."""
         base = base_url(self, ask.settings)
+        modules = _MODULES[ask.dataset]
+        about = {"modules": modules} if ask.dataset == "fundamentals" else {}
         for symbol in ask.items:
             yield Request(
                 self.name,
                 ask.dataset,
                 symbol,
                 f"{base}/v10/finance/quoteSummary/{quote(to_yahoo(symbol), safe='')}",
-                params={"modules": _MODULES[ask.dataset], "formatted": "false"},
-                context={"symbol": symbol},
+                params={"modules": modules, "formatted": "false"},
+                context={"symbol": symbol, **about},
             )
 
     def recognises(self, body: bytes) -> bool:
@@ -117,10 +119,12 @@ class YahooSummary(Source):
         """Return the rows of the dataset's module; a module without data is left out by the site."""
         result = self._result(payload)
         symbol = payload.context.get("symbol")
-        if symbol is None:
-            raise payload.error("the payload does not say whose it is, and neither does its name")
         if result is None:
             return [Batch(payload.dataset, missing=True, note=f"{symbol} is unknown or delisted")]
+        if payload.dataset == "fundamentals":
+            return [yahoo_facts.snapshot(payload, symbol or _stated_symbol(result), result)]
+        if symbol is None:
+            raise payload.error("the payload does not say whose it is, and neither does its name")
         module = _MODULES.get(payload.dataset, "")
         found = result.get(module)
         if found is None:
@@ -129,6 +133,11 @@ class YahooSummary(Source):
                 raise payload.error(f"came with {', '.join(others)} instead", field_name=module)
             return [Batch(payload.dataset, note=f"nothing about {symbol}")]
         return [_ratings(payload, symbol, found)]
+
+
+def _stated_symbol(result: Mapping[str, Any]) -> str | None:
+    stated = (result.get("price") or {}).get("symbol")
+    return str(stated).replace("-", ".") if stated else None
 
 
 def _ratings(payload: Payload, symbol: str, module: dict[str, Any]) -> Batch:

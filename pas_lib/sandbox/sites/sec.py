@@ -15,6 +15,7 @@ from starlette.responses import Response
 from pas_lib.clock import NY
 from pas_lib.sandbox.insiders import Filing, InsiderFilings, Line
 from pas_lib.sandbox.sites.base import Context, nameless, reply
+from pas_lib.sandbox.sites.company_facts import CompanyFacts
 
 UNDECLARED: Final = (
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n'
@@ -31,11 +32,12 @@ _CONTACT = re.compile(r"@|https?://|www\.")
 
 
 class Edgar:
-    """``/Archives/edgar/daily-index/...`` and ``/Archives/edgar/data/...``."""
+    """``/Archives/edgar/...``, ``/api/xbrl/companyfacts/...`` and ``/files/company_tickers.json``."""
 
-    def __init__(self, context: Context, filings: InsiderFilings) -> None:
+    def __init__(self, context: Context, filings: InsiderFilings, facts: CompanyFacts) -> None:
         self.context = context
         self.filings = filings
+        self.facts = facts
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
@@ -46,6 +48,11 @@ class Edgar:
         found = re.fullmatch(r"Archives/edgar/daily-index/(\d{4})/QTR([1-4])/form\.(\d{8})\.idx", path)
         if found:
             return self._index(int(found[1]), int(found[2]), found[3])
+        asked = re.fullmatch(r"api/xbrl/companyfacts/CIK(\d{10})\.json", path)
+        if asked:
+            return self.facts.facts(asked[1]) or _missing("NoSuchKey", "The specified key does not exist.", 404)
+        if path == "files/company_tickers.json":
+            return self.facts.tickers()
         if path.startswith("Archives/edgar/data/"):
             filing = self.filings.at(path.removeprefix("Archives/"), self.context.now)
             if filing is not None:
