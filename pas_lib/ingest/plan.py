@@ -67,8 +67,8 @@ _WATERMARK = """
 #: For companies' figures: who is listed, and who was while its CIK was told.
 _COMPANIES = """
     select members.symbol, members.listed, (
-        select min(s.cik) from raw.securities s where s.symbol = members.symbol and s.cik is not null and not s.is_deleted
-        and s.known_at = (
+        select min(s.cik) from raw.securities s
+        where s.symbol = members.symbol and s.cik is not null and not s.is_deleted and s.known_at = (
             select max(n.known_at) from raw.securities n where n.symbol = s.symbol and n.cik is not null
             and not n.is_deleted
         )

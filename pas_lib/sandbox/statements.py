@@ -81,12 +81,14 @@ _SHAPES: Final = {
 _SHAPE: Final = (0.60, 0.40, 0.45, 0.60)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quarter:
     """One fiscal quarter, as it truly was, in USD.
 
     Attributes
     ----------
+    number : int
+        Its place among the company's quarters.
     report : Report
         The report it is part of.
     figures : dict
@@ -97,6 +99,7 @@ class Quarter:
         Shares of all classes at its end, on the basis of the world's first session (before any split).
     """
 
+    number: int
     report: Report
     figures: dict[str, int]
     overstated: int
@@ -142,9 +145,7 @@ class Company:
 
     def year_of(self, quarter: Quarter) -> list[Quarter]:
         """Return the quarters of the fiscal year up to and including one."""
-        at = self.quarters.index(quarter)
-        number = at % 4
-        return list(self.quarters[at - number : at + 1])
+        return list(self.quarters[quarter.number - quarter.number % 4 : quarter.number + 1])
 
 
 class Statements:
@@ -152,6 +153,10 @@ class Statements:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._splits = {
+            item.row: tuple((day, new / old) for slot, day, new, old in world.roster.splits if slot == item.slot)
+            for item in world.roster.listings
+        }
         self._by_cik: dict[str, tuple[Listing, ...]] = {}
         for item in world.roster.listings:
             if item.cik and item.tier != "F":
@@ -173,8 +178,11 @@ class Statements:
 
     def split_factor(self, listing: Listing, day: date) -> float:
         """Return shares at the end of a day per share at the world's first session."""
-        at = self.world.grid.first_at_or_after(day + timedelta(days=1)) - 1
-        return float(self.world.market.factors[listing.row, at]) if at >= 0 else 1.0
+        factor = 1.0
+        for when, ratio in self._splits[listing.row]:
+            if self.world.grid.day(0) <= when <= day:
+                factor *= ratio
+        return factor
 
     def shares(self, company: Company, day: date) -> float:
         """Return the shares of all classes on a day, on the basis of that day."""
@@ -244,6 +252,7 @@ class Statements:
             assets = cash + receivables + inventory + property_ + other
             built.append(
                 Quarter(
+                    i,
                     one,
                     {
                         "revenue": sold,
@@ -281,4 +290,5 @@ class Statements:
 
 def cover_date(one: Report) -> date:
     """Return the day for which a report's cover tells the number of shares: some days before it was filed."""
-    return max(one.end, one.accepted.astimezone(NY).date() - timedelta(days=7))
+    week_before: date = one.accepted.astimezone(NY).date() - timedelta(days=7)
+    return max(one.end, week_before)

@@ -148,6 +148,7 @@ def absent(payload: Payload) -> bool:
 
 
 def stated_title(payload: Payload) -> str:
+    """Return the title of a page that came instead, or an empty text."""
     found = re.search(rb"<title>(.*?)</title>", payload.body[:4000], re.S | re.I)
     return excerpt(found[1], 120) if found else ""
 

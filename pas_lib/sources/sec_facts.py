@@ -24,25 +24,66 @@ TICKERS = "https://www.sec.gov/files/company_tickers.json"
 
 #: What is kept: revenue and costs, profit, cash flow, balance sheet, shares. The order means nothing here.
 CONCEPTS = frozenset(
-    """
-    RevenueFromContractWithCustomerExcludingAssessedTax Revenues RevenueFromContractWithCustomerIncludingAssessedTax
-    SalesRevenueNet GrossProfit CostOfGoodsAndServicesSold CostOfRevenue CostOfGoodsSold OperatingIncomeLoss
-    DepreciationDepletionAndAmortization DepreciationAmortizationAndAccretionNet DepreciationAndAmortization
-    Depreciation AmortizationOfIntangibleAssets NetIncomeLoss ProfitLoss EarningsPerShareBasic EarningsPerShareDiluted
-    NetCashProvidedByUsedInOperatingActivities NetCashProvidedByUsedInOperatingActivitiesContinuingOperations
-    PaymentsToAcquirePropertyPlantAndEquipment PaymentsToAcquireProductiveAssets PaymentsOfDividends
-    PaymentsForRepurchaseOfCommonStock SellingGeneralAndAdministrativeExpense SellingAndMarketingExpense
-    GeneralAndAdministrativeExpense ResearchAndDevelopmentExpense InterestExpense IncomeTaxExpenseBenefit
-    IncomeLossFromContinuingOperationsBeforeIncomeTaxesExtraordinaryItemsNoncontrollingInterest
-    IncomeLossFromContinuingOperationsBeforeIncomeTaxesMinorityInterestAndIncomeLossFromEquityMethodInvestments
-    Assets AssetsCurrent Liabilities LiabilitiesCurrent LiabilitiesAndStockholdersEquity StockholdersEquity
-    StockholdersEquityIncludingPortionAttributableToNoncontrollingInterest RetainedEarningsAccumulatedDeficit
-    LongTermDebt LongTermDebtNoncurrent LongTermDebtCurrent DebtCurrent CommercialPaper ShortTermBorrowings
-    CashAndCashEquivalentsAtCarryingValue MarketableSecuritiesCurrent ShortTermInvestments
-    AccountsReceivableNetCurrent ReceivablesNetCurrent InventoryNet PropertyPlantAndEquipmentNet
-    EntityCommonStockSharesOutstanding EntityPublicFloat CommonStockSharesOutstanding
-    WeightedAverageNumberOfDilutedSharesOutstanding WeightedAverageNumberOfSharesOutstandingBasic
-    """.split()
+    [
+        "RevenueFromContractWithCustomerExcludingAssessedTax",
+        "Revenues",
+        "RevenueFromContractWithCustomerIncludingAssessedTax",
+        "SalesRevenueNet",
+        "GrossProfit",
+        "CostOfGoodsAndServicesSold",
+        "CostOfRevenue",
+        "CostOfGoodsSold",
+        "OperatingIncomeLoss",
+        "DepreciationDepletionAndAmortization",
+        "DepreciationAmortizationAndAccretionNet",
+        "DepreciationAndAmortization",
+        "Depreciation",
+        "AmortizationOfIntangibleAssets",
+        "NetIncomeLoss",
+        "ProfitLoss",
+        "EarningsPerShareBasic",
+        "EarningsPerShareDiluted",
+        "NetCashProvidedByUsedInOperatingActivities",
+        "NetCashProvidedByUsedInOperatingActivitiesContinuingOperations",
+        "PaymentsToAcquirePropertyPlantAndEquipment",
+        "PaymentsToAcquireProductiveAssets",
+        "PaymentsOfDividends",
+        "PaymentsForRepurchaseOfCommonStock",
+        "SellingGeneralAndAdministrativeExpense",
+        "SellingAndMarketingExpense",
+        "GeneralAndAdministrativeExpense",
+        "ResearchAndDevelopmentExpense",
+        "InterestExpense",
+        "IncomeTaxExpenseBenefit",
+        "IncomeLossFromContinuingOperationsBeforeIncomeTaxesExtraordinaryItemsNoncontrollingInterest",
+        "IncomeLossFromContinuingOperationsBeforeIncomeTaxesMinorityInterestAndIncomeLossFromEquityMethodInvestments",
+        "Assets",
+        "AssetsCurrent",
+        "Liabilities",
+        "LiabilitiesCurrent",
+        "LiabilitiesAndStockholdersEquity",
+        "StockholdersEquity",
+        "StockholdersEquityIncludingPortionAttributableToNoncontrollingInterest",
+        "RetainedEarningsAccumulatedDeficit",
+        "LongTermDebt",
+        "LongTermDebtNoncurrent",
+        "LongTermDebtCurrent",
+        "DebtCurrent",
+        "CommercialPaper",
+        "ShortTermBorrowings",
+        "CashAndCashEquivalentsAtCarryingValue",
+        "MarketableSecuritiesCurrent",
+        "ShortTermInvestments",
+        "AccountsReceivableNetCurrent",
+        "ReceivablesNetCurrent",
+        "InventoryNet",
+        "PropertyPlantAndEquipmentNet",
+        "EntityCommonStockSharesOutstanding",
+        "EntityPublicFloat",
+        "CommonStockSharesOutstanding",
+        "WeightedAverageNumberOfDilutedSharesOutstanding",
+        "WeightedAverageNumberOfSharesOutstandingBasic",
+    ]
 )
 _TAXONOMIES = ("us-gaap", "dei")
 #: Days from the first to the last day of a period, and what it is called.
@@ -88,7 +129,7 @@ class SecFacts(Source):
         return head.startswith(b"{") and b'"entityName"' in head and b'"facts"' in head
 
     def check(self, payload: Payload) -> None:
-        """Refuse what cannot be read; nothing is kept of it yet.
+        """Refuse what cannot be read.
 
         Raises
         ------
@@ -103,8 +144,8 @@ class SecFacts(Source):
             )
         if payload.context.get("kind") == "tickers":
             _tickers(payload)
-        elif payload.status == 200:
-            _facts(payload, _document(payload))
+        else:
+            self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one row per figure and filing, of the concepts kept."""

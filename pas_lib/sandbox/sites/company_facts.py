@@ -66,7 +66,7 @@ class CompanyFacts:
         """Answer with a company's facts, or None where it has filed none."""
         company = self.statements.company(cik)
         shown = company.shown(self.context.now) if company is not None else []
-        shown = [q for q in shown if company is not None and company.quarters.index(q) >= 3]
+        shown = [quarter for quarter in shown if quarter.number >= 3]
         if company is None or not shown:
             return None
         rows: Rows = {}
@@ -96,13 +96,18 @@ class CompanyFacts:
         }
         annual = one.fiscal_period == "FY"
         year = company.year_of(quarter)
-        at = company.quarters.index(quarter)
+        at = quarter.number
+
+        days: dict[date, str] = {}
+
+        def iso(day: date) -> str:
+            return days.get(day) or days.setdefault(day, day.isoformat())
 
         def put(
             concept: str, value: float, end: date, start: date | None, unit: str = "USD", group: str = "us-gaap"
         ) -> None:
-            row: dict[str, Any] = {} if start is None else {"start": start.isoformat()}
-            row |= {"end": end.isoformat(), "val": value, **about}
+            row: dict[str, Any] = {} if start is None else {"start": iso(start)}
+            row |= {"end": iso(end), "val": value, **about}
             rows.setdefault((group, concept, unit), []).append(row)
 
         def total(quarters: list[Quarter], name: str) -> int:
