@@ -65,6 +65,8 @@ class Settings(BaseModel):
     airflow_port: int = Field(8080, ge=1, le=65535, validation_alias=_named("PAS_AIRFLOW_PORT"))
     airflow_url: str = Field("", validation_alias=_named("PAS_AIRFLOW_URL"))
 
+    log_retention_days: int = Field(180, ge=1, validation_alias=_named("PAS_LOG_RETENTION_DAYS"))
+
     # -- credentials
     api_token: SecretStr | None = Field(None, validation_alias=_named("API_TOKEN"))
     api_read_token: SecretStr | None = Field(None, validation_alias=_named("API_READ_TOKEN"))

@@ -124,8 +124,13 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the step and return its result as plain values."""
-        session = session_of(context)
-        result = plain(self.step(session, runtime(), context))
+        from pas_lib.warehouse.system_log import SystemLog
+
+        session, here = session_of(context), runtime()
+        run_id = str(context.get("run_id", "")) or None
+        log = SystemLog(here.warehouse, here.clock, f"{self.dag_id}.{self.task_id}", session=session, run_id=run_id)
+        with log.step(self.task_id, skips=AirflowSkipException) as told:
+            result = told["result"] = plain(self.step(session, here, context))
         self.log.info("%s of %s: %s", self.task_id, session, result)
         return result
 

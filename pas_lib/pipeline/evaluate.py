@@ -87,8 +87,10 @@ def evaluate(
     """
     from pas_lib.dbt import Dbt
     from pas_lib.warehouse.mirror import refresh
+    from pas_lib.warehouse.system_log import prune
 
     identity(warehouse)
+    prune(warehouse, clock, settings.log_retention_days)
     runner = Dbt.from_settings(settings)
     built = runner.build(session, part="evaluate")
     published = refresh(settings, clock, warehouse)
