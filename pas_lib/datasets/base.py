@@ -54,6 +54,8 @@ class Column:
         seventh digit is rounding, not news.
     required : bool, default False
         NULL is refused.
+    default : str, optional
+        Text of a source that says nothing about it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Column:
     hashed: bool = True
     digits: int | None = None
     required: bool = False
+    default: str | None = None
 
     @property
     def arrow(self) -> pa.DataType:
@@ -139,6 +142,9 @@ class Dataset:
         Further modules whose files can be read but are not collected.
     all_sources : bool
         Collect from every usable source, not only from the first usable one.
+    official : tuple of str
+        Modules of the publishers themselves, each with a part of the data: all of them are collected from where none of
+        ``sources`` is usable.
     critical : bool
         A failure stops the session.
     max_quarantine_share : float
@@ -188,6 +194,7 @@ class Dataset:
     sources: tuple[str, ...] = ()
     parse_only: tuple[str, ...] = ()
     all_sources: bool = False
+    official: tuple[str, ...] = ()
     critical: bool = False
     max_quarantine_share: float = 0.02
     max_missing_share: float = 0.25
@@ -302,7 +309,8 @@ def raw_ddl(dataset: Dataset) -> str:
     ]
     for column in dataset.columns:
         null = " not null" if column.required or column.name in key else ""
-        lines.append(f"{column.name} {column.type}{null}")
+        default = "" if column.default is None else f" default '{column.default}'"
+        lines.append(f"{column.name} {column.type}{null}{default}")
     body = ",\n    ".join(lines)
     keys = ", ".join(dataset.key)
     name = dataset.name

@@ -98,7 +98,7 @@ def parse_file(dataset: str, path: Path | str, source: str | None = None) -> lis
 def _recognise(data: Dataset, content: bytes, place: Path) -> Source:
     if not content.strip():
         raise PayloadError(f"{place.name} is empty")
-    names = {*data.sources, *data.parse_only}
+    names = {*data.sources, *data.official, *data.parse_only}
     candidates = [entry for entry in all_sources().values() if entry.name in names]
     for entry in candidates:
         if entry.recognises_for(data.name, content):

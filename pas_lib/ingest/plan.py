@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pas_lib import clock
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import SourceError
-from pas_lib.sources.base import Ask
+from pas_lib.sources.base import Ask, document_name
 from pas_lib.sources.registry import usable_sources
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ _COMPANIES = """
     ) members
     order by members.symbol
 """
+_DOCUMENTS = "select url from ops.landing_files where dataset = %s and source = any(%s)"
 
 #: Datasets asked for item by item: the column that names the item.
 _ITEM_COLUMN = {"prices": "symbol", "wiki_views": "article", "sp500_index": "symbol", "macro_series": "series_id"}
@@ -157,7 +158,16 @@ def plan(
         if not known:
             raise SourceError(f"{dataset.name}: no names to look up yet", hint="collect the dataset universe first")
     following = latest is not None and start is None
-    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following, ids)
+    documents = _documents(dataset, settings, warehouse)
+    return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following, ids, documents)
+
+
+def _documents(dataset: Dataset, settings: Settings, warehouse: Warehouse) -> frozenset[str]:
+    """Return the names of the documents that are loaded, from sources that give them one by one."""
+    names = [site.name for site in usable_sources(dataset, settings) if site.has_documents]
+    if not names:
+        return frozenset()
+    return frozenset(document_name(row["url"]) for row in warehouse.rows(_DOCUMENTS, (dataset.name, names)))
 
 
 def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:
@@ -182,6 +192,7 @@ def remember(landing: Landing, ask: Ask) -> None:
         "loaded": bool(ask.starts) or not ask.full,
         "asked": ask.now.date().isoformat(),
         "ids": dict(ask.ids),
+        "known": sorted(ask.known),
     }
     landing.save_state(f"ask-{ask.dataset}", state)
 
@@ -205,4 +216,5 @@ def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime
         {item: date.fromisoformat(day) for item, day in state["starts"].items()},
         following=True,
         ids=state.get("ids", {}),
+        known=frozenset(state.get("known", ())),
     )

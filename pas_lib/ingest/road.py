@@ -175,9 +175,10 @@ def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Ma
     folder = landing.new_folder(data.name, session, ask.now)
     files: list[LandedFile] = []
     failed: list[str] = []
+    left: list[str] = []
     tolerate = int(data.max_failed_share * len(ask.items))
     for site in sources:
-        for pages in _fetch(site, ask, tolerate, failed):
+        for pages in _fetch(site, ask, tolerate, failed, left):
             files.extend(landing.write(folder, len(files) + number, page) for number, page in enumerate(pages))
     if not files:
         raise SourceError(f"{data.name}: nothing was asked for")
@@ -191,13 +192,13 @@ def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Ma
         ask.now,
         ask.end or ask.now.astimezone(NY).date(),
         tuple(files),
-        notes,
+        (*notes, *left),
     )
     landing.enqueue(manifest)
     return manifest
 
 
-def _fetch(site: Source, ask: Ask, tolerate: int, failed: list[str]) -> Iterable[list[Payload]]:
+def _fetch(site: Source, ask: Ask, tolerate: int, failed: list[str], left: list[str]) -> Iterable[list[Payload]]:
     read = getattr(site, "read", None)
     if read is not None:
         for request in site.requests(ask):
@@ -206,6 +207,7 @@ def _fetch(site: Source, ask: Ask, tolerate: int, failed: list[str]) -> Iterable
     with Client(site, ask.settings, ask.now, tolerate=tolerate) as client:
         yield from client.fetch_all(site.requests(site.prepare(ask, client.look_up)))
         failed.extend(client.failed)
+        left.extend(client.left)
 
 
 def load_landed(
@@ -308,7 +310,7 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
         for name, intake in intakes.items():
             intake.finish()
             notes += intake.notes()
-            if intake.parsed == 0 and not catalogue()[name].may_be_empty:
+            if intake.parsed == 0 and not intake.listed and not catalogue()[name].may_be_empty:
                 raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
         for name, intake in intakes.items():
             new, changed, deleted = intake.load.merge()

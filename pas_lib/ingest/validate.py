@@ -31,6 +31,7 @@ class _Refused:
     path: str
     reason: str
     record: str
+    expected: bool = False
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Intake:
         self.load = load
         self.current = current
         self.parsed = 0
+        self.listed = False
         self.refused: list[_Refused] = []
         self.sources: dict[str, None] = {}
         self._buffers: dict[str, _Buffer] = {}
@@ -82,7 +84,8 @@ class Intake:
         self.sources[payload.source] = None
         for reject in batch.rejects:
             record = orjson.dumps(dict(reject.record), default=str).decode()
-            self.refused.append(_Refused(payload.source, payload.url, path, reject.reason, record))
+            self.refused.append(_Refused(payload.source, payload.url, path, reject.reason, record, reject.expected))
+        self.listed = self.listed or batch.listing
         buffer = self._buffers.setdefault(payload.source, _Buffer())
         table = conform(self.dataset, batch)
         if self._symbols is not None:
@@ -108,17 +111,22 @@ class Intake:
             self._resolve()
         for source, buffer in self._buffers.items():
             self._flush(source, buffer)
-        total = self.parsed + len(self.refused)
-        if total and len(self.refused) > self.dataset.max_quarantine_share * total:
-            first = self.refused[0]
+        invalid = [row for row in self.refused if not row.expected]
+        total = self.parsed + len(invalid)
+        if total and len(invalid) > self.dataset.max_quarantine_share * total:
+            first = invalid[0]
             raise QuarantineError(
-                f"{self.dataset.name}: {len(self.refused)} of {total} rows are invalid, nothing was loaded;"
+                f"{self.dataset.name}: {len(invalid)} of {total} rows are invalid, nothing was loaded;"
                 f" the first: {first.reason} in {first.url}"
             )
 
     def notes(self) -> list[str]:
-        """Return what people should know: the names that have no symbol."""
-        return self._symbols.notes() if self._symbols is not None else []
+        """Return what people should know: the names that have no symbol, the documents that cannot be read."""
+        found = self._symbols.notes() if self._symbols is not None else []
+        unread = [row for row in self.refused if row.expected]
+        if unread:
+            found.append(f"{len(unread)} documents in quarantine: {unread[0].reason}, {unread[0].url}")
+        return found
 
     def _resolve(self) -> None:
         """Settle the rows of all sources against what is current, together."""
@@ -225,6 +233,9 @@ def conform(dataset: Dataset, batch: Batch) -> pa.Table:
         if column.type == pa.float64():
             values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
         columns[column.name] = values
+    for own in dataset.columns:
+        if own.default is not None:
+            columns[own.name] = pc.fill_null(columns[own.name], own.default)
     return pa.table(columns, schema=dataset.schema)
 
 

@@ -34,6 +34,7 @@ SITES: Final = (
     "benzinga",
     "senate-lda",
     "usaspending",
+    "house-clerk",
     "alpaca",
     "alpaca-data",
     "apewisdom",
@@ -91,6 +92,8 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
     ),
     "senate-lda": ((b'"filing_uuid":', b'"id":'), (b'"client":', b'"customer":')),
     "usaspending": ((b'"Transaction Amount":', b'"transaction_amount":'), (b'"Recipient Name":', b'"recipient":')),
+    # An archive cannot be edited without damaging it, which is a changed layout too.
+    "house-clerk": ((b"FD.xml", b"FD.dat"), (b"%PDF-", b"%PDX-")),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),
     "apewisdom": ((b'"mentions":', b'"mention_count":'),),
@@ -125,6 +128,8 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
         b'{"limit":100,"results":[],"page_metadata":{"page":1,"hasNext":false,"hasPrevious":false,"next":null,'
         b'"previous":null}}',
     ),
+    # An archive without members
+    "house-clerk": ("application/x-zip-compressed", b"PK\x05\x06" + bytes(18)),
     "alpaca": ("application/json", b"[]"),
     "alpaca-data": ("application/json", b'{"bars":{},"next_page_token":null}'),
     "apewisdom": ("application/json", b'{"count":0,"pages":0,"current_page":1,"results":[]}'),

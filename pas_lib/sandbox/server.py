@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import signal
 import socket
@@ -22,6 +23,7 @@ from pas_lib.sandbox.clock import SandboxTime
 from pas_lib.sandbox.faults import KINDS, SITES, Fault, FaultLayer, Faults
 from pas_lib.sandbox.insiders import InsiderFilings
 from pas_lib.sandbox.ratings import Ratings
+from pas_lib.sandbox.reports import build_reports
 from pas_lib.sandbox.roster import FIRST_DECISION
 from pas_lib.sandbox.sites.alpaca_data import AlpacaData
 from pas_lib.sandbox.sites.apewisdom import ApeWisdom
@@ -30,6 +32,7 @@ from pas_lib.sandbox.sites.benzinga import Benzinga
 from pas_lib.sandbox.sites.company_facts import CompanyFacts
 from pas_lib.sandbox.sites.finviz import Finviz
 from pas_lib.sandbox.sites.fred import Fred, FredGraph
+from pas_lib.sandbox.sites.house import HouseSite
 from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, QuiverPages
 from pas_lib.sandbox.sites.quiver_scores import QuiverScores
 from pas_lib.sandbox.sites.sec import Edgar
@@ -133,6 +136,8 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     admin, yahoo, views = Admin(context, faults), YahooChart(context), Pageviews(context)
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
+    reports = functools.cache(lambda: build_reports(world))
+    house = HouseSite(context, reports)
     scores = QuiverScores(context, disclosures)
     filings = InsiderFilings(world)
     statements = Statements(world)
@@ -168,6 +173,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/quiver/sources/appratings", scores.page),
         Route("/quiver/{path:path}", pages.answer),
         Route("/sec/{path:path}", edgar.answer),
+        Route("/house-clerk/{path:path}", house.answer),
         Route("/senate-lda/{path:path}", lda.answer, methods=["GET", "POST", "DELETE"]),
         Route("/usaspending/{path:path}", spending.answer, methods=["GET", "POST"]),
         Route("/alpaca-data/{path:path}", data.answer),

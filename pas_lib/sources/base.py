@@ -41,6 +41,9 @@ class Request:
         What the parser needs to know and the payload does not say. Stored.
     json : Mapping[str, Any], optional
         Sent as the body of a POST.
+    skip : frozenset of str
+        Names of documents that are loaded already (:func:`document_name`): what the answer lists under them is not
+        asked for. Never stored.
     """
 
     source: str
@@ -51,6 +54,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
+    skip: frozenset[str] = frozenset()
 
     def with_params(self, **params: str) -> Request:
         """Return the same question with other query parameters."""
@@ -105,10 +109,13 @@ class Reject:
         As the site gave it.
     reason : str
         Why it was refused.
+    expected : bool
+        The site is known to hold such records (scans): they are listed, but are no sign that its format changed.
     """
 
     record: Mapping[str, Any]
     reason: str
+    expected: bool = False
 
 
 @dataclass
@@ -132,6 +139,8 @@ class Batch:
         Records that could not be read.
     missing : bool
         The site does not know the item asked for.
+    listing : bool
+        The payload lists documents, and there may be nothing new among them: no rows are no failure then.
     note : str
         For the report.
     """
@@ -143,6 +152,7 @@ class Batch:
     mentioned: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     missing: bool = False
+    listing: bool = False
     note: str = ""
 
     @property
@@ -177,6 +187,8 @@ class Ask:
         Continues what is loaded: what is new now appeared since. Otherwise the past is loaded.
     ids : Mapping[str, str]
         Item -> the identity under which a site files it, where that is not the item itself (symbol -> CIK).
+    known : frozenset of str
+        Names of the documents loaded already, where a source gives documents one by one.
     """
 
     dataset: str
@@ -189,6 +201,7 @@ class Ask:
     full: bool = True
     following: bool = False
     ids: Mapping[str, str] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
 
     def start_of(self, item: str) -> date:
         """Return the first event date wanted of an item."""
@@ -216,6 +229,8 @@ class Source(ABC):
         Every session begins with :meth:`sign_in`.
     names_companies : bool
         Its rows name companies and no symbols.
+    has_documents : bool
+        A list names documents that never change: each is fetched once.
     """
 
     name: str
@@ -226,6 +241,7 @@ class Source(ABC):
     accepts: frozenset[int] = frozenset()
     signs_in: bool = False
     names_companies: bool = False
+    has_documents: bool = False
 
     def prepare(self, ask: Ask, fetch: Callable[[Request], Payload]) -> Ask:  # noqa: ARG002 - part of the contract
         """Return the ask completed by what ``fetch`` looks up (identities, for instance); nothing of it is landed."""
@@ -242,6 +258,10 @@ class Source(ABC):
     def expand(self, request: Request, payload: Payload) -> Iterable[Request]:  # noqa: ARG002 - part of the contract
         """Return the requests an answer gives rise to: what a list names, for instance."""
         return ()
+
+    def leaves(self, request: Request, payload: Payload) -> str:  # noqa: ARG002 - part of the contract
+        """Return what an answer lists and this collection leaves for the next ones, in words; most leave nothing."""
+        return ""
 
     def sign_in(self, get: Callable[..., tuple[int, bytes]], settings: Settings) -> Mapping[str, str]:  # noqa: ARG002
         """Return query parameters that go with every request of a session, whose cookies ``get(url)`` keeps.
@@ -278,6 +298,11 @@ def base_url(source: Source, settings: Settings) -> str:
     if settings.sources == "sandbox":
         return f"{settings.sandbox_url.rstrip('/')}/{source.site}"
     return source.host
+
+
+def document_name(url: str) -> str:
+    """Return what names a document among those of its site: the last part of its address."""
+    return url.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
 def looks_like_html(body: bytes) -> bool:

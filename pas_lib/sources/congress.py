@@ -110,6 +110,53 @@ def read_day(value: Any) -> date:
     raise ValueError(f"{value!r} is not a date")
 
 
+def read_us_day(value: Any) -> date:
+    """Return a date from ``3/21/2026`` or ``03/21/2026``.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    found = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", str(value or "").strip())
+    if found is None:
+        raise ValueError(f"{value!r} is not a date")
+    try:
+        return date(int(found[3]), int(found[1]), int(found[2]))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a date") from None
+
+
+_TITLES = re.compile(r"^(?:(?:the )?hon(?:orable)?|mr|mrs|ms|dr|rep|sen|senator|representative)\b\.?\s+", re.I)
+_DEGREES = re.compile(r"(?:,\s*|\s+)(?:M\.?D\.?|D\.?D\.?S\.?|F\.?A\.?C\.?S\.?|Ph\.?D\.?|Esq\.?)(?=,|\s|$)", re.I)
+_SUFFIX = re.compile(r",?\s+(jr|sr|ii|iii|iv)\.?$", re.I)
+_SUFFIXES = {"jr": "Jr.", "sr": "Sr.", "ii": "II", "iii": "III", "iv": "IV"}
+
+
+def read_name(value: Any) -> str:
+    """Return a person's name in one spelling: given names first, no titles or degrees, one style of suffix.
+
+    Names in capitals get capitals at the beginning of words only. Middle names stay as the source has them: whether
+    ``Jim`` and ``James E.`` are one person no spelling tells.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    text = " ".join(str(value or "").split()).strip(" ,")
+    while (shorter := _DEGREES.sub("", _TITLES.sub("", text)).strip(" ,")) != text:
+        text = shorter
+    suffix = _SUFFIX.search(text)
+    ending = _SUFFIXES[suffix[1].lower()] if suffix else ""
+    text = text[: suffix.start()].strip(" ,") if suffix else text
+    if text.isupper() and len(text) > 3:
+        text = re.sub(r"[A-Za-z]+", lambda word: word[0].capitalize(), text)
+    if not text:
+        raise ValueError("no name")
+    return " ".join(f"{text.replace(' ,', ',')} {ending}".split())
+
+
 def text_or_none(value: Any) -> str | None:
     """Return trimmed text, or None for nothing."""
     text = " ".join(str(value).split()) if value is not None and value == value else ""

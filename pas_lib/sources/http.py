@@ -92,6 +92,9 @@ _SITES = {
     # The limit of 10 a second holds for all hosts and processes of one address together.
     "sec": Politeness(per_second=8.0, workers=2, contact=True),
     "benzinga": Politeness(per_second=2.0, workers=1),
+    "house-clerk": Politeness(per_second=1.0, workers=1, timeout=60.0),
+    # Quick calls are answered with 503.
+    "senate-efd": Politeness(per_second=0.5, workers=1, timeout=60.0),
 }
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
@@ -149,7 +152,8 @@ class Client:
     attempts : int
         Tries per request.
     tolerate : int
-        So many requests of :meth:`fetch_all` may get no answer; they are told in ``failed``. An answer that cannot be
+        So many requests of :meth:`fetch_all` may get no answer; they are told in ``failed``, and in ``left`` what was
+        listed and not asked for. An answer that cannot be
         read is never tolerated.
     """
 
@@ -162,6 +166,7 @@ class Client:
         self.attempts = attempts
         self.tolerate = tolerate
         self.failed: list[str] = []
+        self.left: list[str] = []
         self.manner = politeness(source.site, settings)
         self.agent = user_agent(source.site, self.manner, settings)
         self.sandbox = settings.sources == "sandbox"
@@ -202,17 +207,24 @@ class Client:
         PayloadError
             If the answer is not what the site promises.
         """
-        pages: list[Payload] = []
+        return list(self._pages(request))
+
+    def _pages(self, request: Request) -> Iterator[Payload]:
         following: Request | None = request
+        count = 0
         while following is not None:
             asked = following
             page = self._retrying(asked)
-            pages.append(page)
-            pages.extend(self._retrying(further) for further in self.source.expand(asked, page))
+            yield page
+            if left := self.source.leaves(asked, page):
+                self.left.append(left)
+            for further in self.source.expand(asked, page):
+                yield self._retrying(further)
+                count += 1
             following = self.source.follow(asked, page)
-            if len(pages) > 10_000:
-                raise SourceError(f"{self.source.name}: paging does not end at {pages[-1].url}")
-        return pages
+            count += 1
+            if count > 10_000:
+                raise SourceError(f"{self.source.name}: paging does not end at {page.url}")
 
     def look_up(self, request: Request) -> Payload:
         """Return the answer to one request, without following pages."""
@@ -225,7 +237,11 @@ class Client:
         """
         if self.manner.workers == 1:
             for request in asked:
-                yield self._fetch_or_note(request)
+                if self.tolerate:
+                    yield self._fetch_or_note(request)
+                else:
+                    # A list may name many documents: none waits for the others.
+                    yield from ([page] for page in self._pages(request))
             return
         with ThreadPoolExecutor(self.manner.workers, thread_name_prefix="fetch") as pool:
             waiting: deque[Future[list[Payload]]] = deque()

@@ -225,7 +225,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any] | None:
     traded = congress.read_day(_get(row, "transaction_date"))
     return {
         "event_date": traded,
-        "politician": " ".join(str(_get(row, "politician")).split()),
+        "politician": congress.read_name(_get(row, "politician")),
         "bioguide_id": row.get("BioGuideID"),
         "chamber": congress.read_chamber(row.get("House", row.get("Chamber"))),
         "party": congress.text_or_none(row.get("Party")),

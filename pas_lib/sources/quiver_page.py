@@ -109,8 +109,9 @@ class QuiverPage(Source):
             rows, width, read = _table(text), 6, _from_table
         if not rows:
             raise payload.error("no trades on the page", field_name="tradeData")
+        name = payload.context.get("politician") or _constant(text, "directOrderName")
         about = {
-            "politician": payload.context.get("politician") or _constant(text, "directOrderName"),
+            "politician": congress.read_name(name) if name else None,
             "bioguide_id": payload.context.get("bioguide_id") or _constant(text, "bioguideID"),
         }
         for row in rows:
@@ -288,7 +289,7 @@ def _recent(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] | No
         row[4],
         row[9],
         row[8],
-        politician=" ".join(str(row[13] or row[5]).split()),
+        politician=congress.read_name(row[13] or row[5]),
         bioguide_id=congress.text_or_none(row[15]),
         chamber=congress.read_chamber(row[6]),
         party=_PARTY.get(str(row[7]).strip()[:1].upper()),
@@ -331,7 +332,7 @@ def _from_table(row: list[Any], about: dict[str, str | None]) -> dict[str, Any] 
         f"{'Over ' if 'Over' in kind else ''}${amount}",
         row[5],
         row[4],
-        politician=" ".join(str(row[2]).split()),
+        politician=congress.read_name(row[2]),
         bioguide_id=row[7] or None,
         chamber=found[1] if found else None,
         party=found[2] if found else None,

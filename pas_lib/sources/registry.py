@@ -46,7 +46,8 @@ def source(name: str) -> Source:
 def usable_sources(dataset: Dataset, settings: Settings) -> list[Source]:
     """Return the sources a dataset is collected from: all usable ones or the first, or what PAS_DATASET_SOURCES names.
 
-    A source is usable when PAS_SOURCES includes it and the key it needs is set. A follower's are its leader's.
+    Where none of them is usable, the official ones are collected from. A source is usable when PAS_SOURCES includes it
+    and the key it needs is set. A follower's are its leader's.
 
     Raises
     ------
@@ -59,6 +60,8 @@ def usable_sources(dataset: Dataset, settings: Settings) -> list[Source]:
     if chosen:
         return [_chosen(name, dataset, settings) for name in chosen]
     usable = [entry for entry in map(source, dataset.sources) if not _obstacle(entry, settings)]
+    if not usable:
+        return [entry for entry in map(source, dataset.official) if not _obstacle(entry, settings)]
     return usable if dataset.all_sources else usable[:1]
 
 
@@ -84,8 +87,8 @@ def _obstacle(entry: Source, settings: Settings) -> str:
 
 
 def _chosen(name: str, dataset: Dataset, settings: Settings) -> Source:
-    if name not in dataset.sources:
-        known = ", ".join(dataset.sources)
+    if name not in (*dataset.sources, *dataset.official):
+        known = ", ".join((*dataset.sources, *dataset.official))
         raise SettingsError(f"PAS_DATASET_SOURCES: {name!r} is no source of {dataset.name}", hint=f"known: {known}")
     entry = source(name)
     obstacle = _obstacle(entry, settings)

@@ -355,6 +355,7 @@ class RawWorld:
                 "transaction_date": day,
                 "report_date": report,
                 "owner": "",
+                "document": "",
                 "ordinal": i,
             }
             known = clock.next_session_midnight(report)

@@ -35,7 +35,7 @@ def test_the_catalogue_is_consistent():
         assert set(entry.key) <= own
         assert entry.event_date in own
         assert set(entry.scope_columns) <= set(entry.key)
-        assert set(entry.sources) <= set(all_sources())
+        assert set(entry.sources) | set(entry.official) <= set(all_sources())
         assert all(catalogue()[follower].leader == name for follower in entry.followers)
     assert {entry.name for entry in catalogue().values() if entry.critical} == {
         "prices",
