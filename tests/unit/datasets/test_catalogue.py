@@ -198,6 +198,7 @@ def test_mistyped_filings_have_a_reason(change, reason):
         "transaction_date": date(2026, 1, 5),
         "report_date": date(2026, 1, 20),
         "owner": "",
+        "document": "",
     }
     entry = dataset("politician_trades")
     assert find_invalid(entry, entry.records_table([row]))[1] == {}
