@@ -112,6 +112,7 @@ class Settings(BaseModel):
     max_session_turnover: float = Field(1.5, gt=0, validation_alias=_named("PAS_MAX_SESSION_TURNOVER"))
     min_trade_notional: float = Field(5.0, ge=1.0, validation_alias=_named("PAS_MIN_TRADE_NOTIONAL"))
     max_price_move: Fraction = Field(0.20, validation_alias=_named("PAS_MAX_PRICE_MOVE"))
+    price_wait_sec: float = Field(900.0, ge=0, le=23_400, validation_alias=_named("PAS_PRICE_WAIT_SEC"))
     max_daily_loss: Fraction = Field(0.05, validation_alias=_named("PAS_MAX_DAILY_LOSS"))
     max_drawdown: Fraction = Field(0.20, validation_alias=_named("PAS_MAX_DRAWDOWN"))
     allow_live: bool = Field(False, validation_alias=_named("PAS_ALLOW_LIVE"))

@@ -123,6 +123,7 @@ class GatewayOptions:
     pause: float = 0.5
     poll_pause: float = 1.0
     polls: int = 60
+    price_pause: float = 10.0
 
 
 class _TimeoutAdapter(HTTPAdapter):
@@ -201,7 +202,7 @@ class AlpacaGateway:
             base = settings.sandbox_url.rstrip("/")
             if not _is_loopback(urlsplit(base).hostname or ""):
                 raise GuardError("PAS_BROKER=sandbox talks to loopback only, PAS_SANDBOX_URL is another address")
-            patience = options or GatewayOptions(pause=0.05, poll_pause=0.05, polls=3)
+            patience = options or GatewayOptions(pause=0.05, poll_pause=0.05, polls=3, price_pause=0.05)
             return cls(
                 "sandbox", SANDBOX_KEY, SANDBOX_SECRET, f"{base}/alpaca", f"{base}/alpaca-data", options=patience
             )

@@ -9,7 +9,8 @@ What becomes of an order when something is in the way:
 ================================ =====================================================================================
 market not open yet              nothing happens (`GuardError`)
 session over, early close too    nothing is sent; what was open has expired
-halted, no price today           denied, NO_PRICE_TODAY
+halted, no price yet             waited for until PAS_PRICE_WAIT_SEC after the open, while the rest goes on; then
+                                 denied, NO_PRICE_TODAY, and tried again by every later call until the close
 price far from the last close    denied, PRICE_MOVED
 symbol not traded by the broker  denied, NOT_TRADABLE
 whole shares only                rounded down; a fraction left over is refused at planning, NOT_FRACTIONABLE
@@ -18,13 +19,14 @@ above the session's turnover     denied, MAX_SESSION_TURNOVER; sells come first
 sells did not fill               buys are scaled to the cash that is there, INSUFFICIENT_CASH
 refused by the broker            rejected with a reason code; the rest goes on
 partly filled                    what was filled is booked; the rest stays open until the close and expires
+fills above the decision close   what a book lacks in cash comes from CASH, once its orders are over
 429                              waited for as the broker asks
 time-out, 5xx, unreadable        looked up by id; if that fails too: unknown, settled by the next call
 another order under our id       HALTED
 books differ from the broker     REDUCING: no buys until a person has looked
 ================================ =====================================================================================
 
-Denied, rejected and canceled orders are tried again only when a person asks (``retry``).
+Other denied, rejected and canceled orders are tried again only when a person asks (``retry``).
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import NY, Clock, session_close, session_on_or_before, session_open
+from pas_lib.clock import NY, Clock, previous_session, session_close, session_on_or_before, session_open
 from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
 from pas_lib.execution.approvals import check_live
@@ -45,6 +47,7 @@ from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected
 from pas_lib.execution.ids import client_order_id
 from pas_lib.execution.intents import connect
 from pas_lib.execution.plan import split_pro_rata
+from pas_lib.execution.settlement import settle
 from pas_lib.execution.state import current_state
 from pas_lib.execution.steps import Steps
 from pas_lib.execution.types import (
@@ -89,7 +92,8 @@ class _Run:
     warehouse_id: str
     retry: bool = False
     sent: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
+    is_waiting: bool = False
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     opens: Mapping[str, Decimal] = field(default_factory=dict)
     ratios: Mapping[str, Decimal] = field(default_factory=dict)
@@ -98,8 +102,8 @@ class _Run:
 
     def refuse(self, intent: StoredIntent, symbol: str, qty: Decimal, code: str) -> None:
         """Note that an intent, or a part of it, does not go out now."""
-        self.refusals.append(
-            Refusal(intent.portfolio_id, symbol, intent.side or "buy", qty, code, guards.REASONS[code])
+        self.refusals[intent.intent_id, code] = Refusal(
+            intent.portfolio_id, symbol, intent.side or "buy", qty, code, guards.REASONS[code]
         )
 
     def symbol_of(self, intent: StoredIntent) -> str:
@@ -186,12 +190,11 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
         _learn_the_day(run)
         _fund(run)
         run.steps.reach("funded")
-        _cross(run)
-        run.steps.reach("crossed")
-        _send_side(run, "sell")
-        _send_side(run, "buy")
+        _trade(run)
     sync.pull_activities(gateway, key, warehouse, clock)
     run.steps.reach("fills_applied")
+    settle(warehouse, key, run.plan.session, clock)
+    run.steps.reach("settled")
     result = sync.reconcile(gateway, key, warehouse, clock)
     _snapshot(gateway, warehouse, clock, run.plan.execution_session)
     run.steps.reach("reconciled")
@@ -212,7 +215,7 @@ def _report(run: _Run, result: Reconciliation) -> ExecutionReport:
     return ExecutionReport(
         session=session, execution_session=run.plan.execution_session, key=key, state=state, orders=orders,
         sent=run.sent,
-        fills=fills, crosses=crosses, refusals=(*run.plan.refusals, *run.refusals), reconciliation=result,
+        fills=fills, crosses=crosses, refusals=(*run.plan.refusals, *run.refusals.values()), reconciliation=result,
         problems=tuple(run.problems),
     )  # fmt: skip
 
@@ -265,6 +268,44 @@ def _learn_the_day(run: _Run) -> None:
             break
 
 
+def _missing_prices(run: _Run) -> set[str]:
+    """Return the symbols of today that have no price yet."""
+    return {run.symbol_of(i) for i in run.plan.intents if i.kind != "funding"} - set(run.opens)
+
+
+def _trade(run: _Run) -> None:
+    """Cross, sell, buy; then wait for the symbols that have not traded yet, and do the same with them.
+
+    A clock that stands still while we wait is not waited for.
+    """
+    opened = session_open(run.plan.execution_session)
+    until = min(opened + timedelta(seconds=run.settings.price_wait_sec), session_close(run.plan.execution_session))
+    missing = _missing_prices(run)
+    run.is_waiting = bool(missing)
+    _trade_once(run)
+    while run.is_waiting:
+        before = run.clock.now()
+        found: Mapping[str, Decimal] = {}
+        if before < until:
+            run.gateway.sleep(run.gateway.options.price_pause)
+            found = run.gateway.opens(missing, run.plan.execution_session)
+        now = run.clock.now()
+        if guards.session_guard(run.plan.execution_session, now) == "over":
+            found = {}
+        run.opens = {**run.opens, **found}
+        missing -= set(found)
+        run.is_waiting = bool(missing) and before < now < until
+        if found or not run.is_waiting:
+            _trade_once(run)
+
+
+def _trade_once(run: _Run) -> None:
+    _cross(run)
+    run.steps.reach("crossed")
+    _send_side(run, "sell")
+    _send_side(run, "buy")
+
+
 def _fund(run: _Run) -> None:
     now = run.clock.now()
     with run.warehouse.connect() as conn:
@@ -285,8 +326,9 @@ def _cross(run: _Run) -> None:
         price = run.opens.get(symbol)
         code = guards.price_guard(price, _close(intents[0], ratio), to_decimal(run.settings.max_price_move))
         if code or price is None:
-            for intent in intents:
-                run.refuse(intent, symbol, intent.qty, code)
+            if not (run.is_waiting and code == "NO_PRICE_TODAY"):
+                for intent in intents:
+                    run.refuse(intent, symbol, intent.qty, code)
             continue
         legs = _legs(intents, symbol, ratio)
         with run.warehouse.connect() as conn:
@@ -378,10 +420,15 @@ def _store_orders(run: _Run, side: Side) -> None:
     for intent in run.plan.intents:
         if intent.kind != "order" or intent.side != side:
             continue
-        attempt, filled = _next_attempt(run, [o for o in existing if o.intent_id == intent.intent_id])
+        before = [o for o in existing if o.intent_id == intent.intent_id]
+        attempt, filled = _next_attempt(run, before)
         if attempt:
             draft = _draft(run, intent, attempt, filled, holdings)
-            if state == "HALTED" or (state == "REDUCING" and side == "buy"):
+            if draft.denied == "NO_PRICE_TODAY" and (run.is_waiting or before):
+                # Not yet, or noted already: one row says so, however often it was looked for.
+                if not run.is_waiting:
+                    run.refuse(intent, draft.symbol, draft.qty, draft.denied)
+            elif state == "HALTED" or (state == "REDUCING" and side == "buy"):
                 run.refuse(intent, draft.symbol, draft.qty, "TRADING_STATE")
             elif draft.qty > 0 or draft.denied:
                 drafts.append(draft)
@@ -412,11 +459,13 @@ def _store_orders(run: _Run, side: Side) -> None:
 def _next_attempt(run: _Run, before: Sequence[StoredOrder]) -> tuple[int, Decimal]:
     """Return (number of the next attempt or 0 for none, shares filled so far).
 
-    The number rises only when all attempts before are known to be over, and only when a person asks for it.
+    The number rises only when all attempts before are known to be over, and only when a person asks for it, or when
+    all that was missing was a price: until the close there may be one.
     """
     if not before:
         return 1, ZERO
-    if not run.retry or not all(o.is_final for o in before) or any(o.state == "filled" for o in before):
+    is_asked = run.retry or before[-1].reason.startswith("NO_PRICE_TODAY")
+    if not is_asked or not all(o.is_final for o in before) or any(o.state == "filled" for o in before):
         return 0, ZERO
     return max(o.attempt for o in before) + 1, sum((o.filled_qty for o in before), ZERO)
 
@@ -460,7 +509,9 @@ def _fit_to_cash(run: _Run, drafts: list[_Draft]) -> list[_Draft]:
     with run.warehouse.connect() as conn:
         waiting = store.unfinished_orders(conn, run.account.key)
     taken = store.total((o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy")
-    there = max(ZERO, (run.gateway.account().cash - taken) * _SPENDABLE)
+    account = run.gateway.account()
+    # Buying power is on margin, so cash binds; but not all cash can be spent on every account.
+    there = max(ZERO, min(account.cash - taken, account.buying_power) * _SPENDABLE)
     if wanted <= there:
         return drafts
     share = there / wanted
@@ -588,6 +639,7 @@ def snapshot_account(
         account = connect(settings, clock, held, broker)
         sync.refresh_orders(broker, account.key, held, clock, never_sent_is_over=True)
         result = sync.reconcile(broker, account.key, held, clock)
+        settle(held, account.key, previous_session(session), clock)
         if _snapshot(broker, held, clock, session):
             judge_losses(settings, account.key, held, clock)
         if is_for_sizing:

@@ -12,7 +12,7 @@ from pas_lib.execution.types import ZERO, Side
 
 #: Why an order is refused just before it would go out.
 REASONS: Mapping[str, str] = {
-    "NO_PRICE_TODAY": "the symbol has no price in this session (halted, or not listed any more)",
+    "NO_PRICE_TODAY": "the symbol has no price in this session so far (halted, or not listed any more)",
     "PRICE_MOVED": "the price is further from the last close than PAS_MAX_PRICE_MOVE allows",
     "MAX_ORDER_NOTIONAL": "the order is above PAS_MAX_ORDER_NOTIONAL",
     "MAX_SESSION_TURNOVER": "the session's orders are above PAS_MAX_SESSION_TURNOVER",

@@ -27,7 +27,8 @@ class EquityPortfolio:
     costs : mapping of str to Decimal
         What they cost in USD, at average cost.
     cash : Decimal
-        USD in the book; slightly negative when fills cost more than the plan's closes, until the next funding.
+        USD in the book; below zero only while its orders are open, or when CASH cannot cover what fills cost above
+        the plan's closes.
     """
 
     portfolio_id: str

@@ -24,6 +24,7 @@ STEPS = (
     "buy_recorded",
     "buys_done",
     "fills_applied",
+    "settled",
     "reconciled",
 )
 

@@ -447,6 +447,16 @@ def count_trades(conn: Conn, key: AccountKey, session: date, kind: str) -> int:
     return int(row["n"]) if row else 0
 
 
+def count_book_trades(conn: Conn, key: AccountKey, book: str) -> int:
+    """Return how many trades a book has seen so far."""
+    row = _row(
+        conn,
+        "select count(*) as n from ops.trades where broker = %s and account_number = %s and portfolio_id = %s",
+        (key.broker, key.account_number, book),
+    )
+    return int(row["n"]) if row else 0
+
+
 def count_fills(conn: Conn, key: AccountKey) -> int:
     """Return how many trades at the broker were booked so far, by hand or not."""
     row = _row(

@@ -66,11 +66,15 @@ class TinyAction:
 
 @dataclass
 class TinyWorld:
-    """Prices stand still unless a test says otherwise: ``opens[(symbol, session)]`` and ``closes[...]``."""
+    """Prices stand still unless a test says otherwise: ``opens[(symbol, session)]`` and ``closes[...]``.
+
+    ``late`` is how many minutes after the open a symbol trades for the first time.
+    """
 
     prices: dict[str, float] = field(default_factory=lambda: dict(PRICES))
     opens: dict[tuple[str, date], float] = field(default_factory=dict)
     closes: dict[tuple[str, date], float] = field(default_factory=dict)
+    late: dict[tuple[str, date], int] = field(default_factory=dict)
     halted: set[tuple[str, date]] = field(default_factory=set)
     actions: list[TinyAction] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
@@ -155,10 +159,24 @@ class Stage:
         )  # fmt: skip
         return create_plan(decision, self.settings, self.clock, self.warehouse, gateway=self.gateway())
 
-    def execute(self, session: date = D, *, timeout: float = 5.0, steps: Steps | None = None) -> ExecutionReport:
+    def execute(
+        self, session: date = D, *, timeout: float = 5.0, steps: Steps | None = None, gateway: AlpacaGateway | None = None
+    ) -> ExecutionReport:
         return execute(
-            session, self.settings, self.clock, self.warehouse, gateway=self.gateway(timeout), steps=steps or Steps({})
-        )
+            session, self.settings, self.clock, self.warehouse, gateway=gateway or self.gateway(timeout),
+            steps=steps or Steps({}),
+        )  # fmt: skip
+
+    def gateway_that_passes_time(self) -> AlpacaGateway:
+        """The real client; the world's clock goes on by as long as it sleeps."""
+        gateway = self.gateway()
+
+        def sleep(seconds: float) -> None:
+            self.naps.append(seconds)
+            self.clock.at += timedelta(seconds=seconds)
+
+        gateway.sleep = sleep
+        return gateway
 
     def run(self, weights: Mapping[str, Mapping[str, float]], session: date = D, **more: Any) -> ExecutionReport:
         """Decide in the evening, execute at the next open."""
@@ -216,12 +234,12 @@ def _serve(broker: PaperBroker, clock: FixedClock) -> tuple[uvicorn.Server, thre
     async def bars(request: Request) -> JSONResponse:
         day = date.fromisoformat(request.query_params["start"])
         found = {}
-        if clock.now() >= calendar.session_open(day):
-            for symbol in request.query_params["symbols"].split(","):
-                bar = broker.world.bar(symbol, day)
-                if bar is not None:
-                    at = calendar.ny_midnight(day).strftime("%Y-%m-%dT%H:%M:%SZ")
-                    found[symbol] = [{"t": at, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": 1}]
+        for symbol in request.query_params["symbols"].split(","):
+            first = timedelta(minutes=broker.world.late.get((symbol, day), 0))
+            bar = broker.world.bar(symbol, day)
+            if bar is not None and clock.now() >= calendar.session_open(day) + first:
+                at = calendar.ny_midnight(day).strftime("%Y-%m-%dT%H:%M:%SZ")
+                found[symbol] = [{"t": at, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": 1}]
         return JSONResponse({"bars": found, "next_page_token": None})
 
     async def actions(request: Request) -> JSONResponse:
