@@ -186,7 +186,10 @@ def sandbox(
     seed: Annotated[int, typer.Option("--seed", help="Seed of its world.")] = 7,
     as_json: JsonFlag = False,
 ) -> None:
-    """Serve the loopback sites and the paper broker until Ctrl-C, or move the clock of the one that runs."""
+    """Serve the loopback sites and the paper broker until Ctrl-C, or move the clock of the one that runs.
+
+    With PAS_SOURCES=public or subscribed only the paper broker is served, filling at the warehouse's prices.
+    """
     here = context()
     if advance is not None:
         from pas_lib.stack.sandbox_client import SandboxClient
@@ -203,7 +206,8 @@ def sandbox(
 
     chosen = port if port is not None else urlsplit(here.settings.sandbox_url).port or 8765
     home = here.settings.home / "sandbox"
-    status = serve(["--port", str(chosen), "--home", str(home), "--seed", str(seed)])
+    market = "world" if here.settings.sources == "sandbox" else "warehouse"
+    status = serve(["--port", str(chosen), "--home", str(home), "--seed", str(seed), "--market", market])
     if status:
         raise typer.Exit(status)
 

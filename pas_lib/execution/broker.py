@@ -28,6 +28,8 @@ from requests.adapters import HTTPAdapter
 
 from pas_lib.clock import NY, ny_midnight
 from pas_lib.errors import BrokerError, GuardError
+from pas_lib.execution.rate import MINUTE, RateBudget
+from pas_lib.execution.stream import TradeUpdates
 from pas_lib.execution.types import (
     ZERO,
     Account,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 SANDBOX_KEY = "SANDBOX"
 SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - opens nothing but the loopback sandbox
+#: How numbers of the paper broker's accounts begin when it fills at a warehouse's real prices.
+REAL_MARKET_ACCOUNTS = "PASW"
 DATA_HOST = "data.alpaca.markets"
 _PAGE = 100
 _SYMBOLS_AT_ONCE = 100
@@ -124,17 +128,21 @@ class GatewayOptions:
     poll_pause: float = 1.0
     polls: int = 60
     price_pause: float = 10.0
+    calls_per_minute: int = 200
+    use_stream: bool = True
 
 
-class _TimeoutAdapter(HTTPAdapter):
-    """alpaca-py sends without a time-out; this gives every request one."""
+class _PatientAdapter(HTTPAdapter):
+    """alpaca-py sends without a time-out; this gives every request one, and its turn in the budget."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, budget: RateBudget) -> None:
         self._seconds = seconds
+        self._budget = budget
         super().__init__()
 
     def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Send a request with the time-out."""
+        self._budget.take()
         kwargs["timeout"] = kwargs.get("timeout") or self._seconds
         return super().send(request, **kwargs)
 
@@ -154,6 +162,13 @@ class AlpacaGateway:
         Time-outs and patience.
     sleep : callable, optional
         Waits a number of seconds.
+    ticks : callable, optional
+        Seconds of the rate budget.
+
+    Attributes
+    ----------
+    budget, data_budget : RateBudget
+        Requests to the trading host and to the data host, each with a limit of its own.
     """
 
     def __init__(
@@ -166,6 +181,7 @@ class AlpacaGateway:
         *,
         options: GatewayOptions | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         # alpaca-py takes more than a second to import: only who really talks to a broker waits for it.
         from alpaca.common.exceptions import APIError
@@ -179,11 +195,14 @@ class AlpacaGateway:
         self._trading = TradingClient(key, secret, paper=broker != "live", raw_data=True, url_override=trading_url)
         self._feed = ""
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
-        for client in (self._trading, self._data):
+        self._stream = (f"ws{trading_url.removeprefix('http').rstrip('/')}/stream", key, secret)
+        limit = self.options.calls_per_minute
+        self.budget, self.data_budget = (RateBudget(limit, ticks, lambda s: self.sleep(s)) for _ in range(2))
+        for client, budget in ((self._trading, self.budget), (self._data, self.data_budget)):
             # The constructors refuse zero retries; a retried POST is a second order.
             client._retry = 0
             session: requests.Session = client._session
-            adapter = _TimeoutAdapter(self.options.timeout)
+            adapter = _PatientAdapter(self.options.timeout, budget)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             if broker == "sandbox":
@@ -202,7 +221,9 @@ class AlpacaGateway:
             base = settings.sandbox_url.rstrip("/")
             if not _is_loopback(urlsplit(base).hostname or ""):
                 raise GuardError("PAS_BROKER=sandbox talks to loopback only, PAS_SANDBOX_URL is another address")
-            patience = options or GatewayOptions(pause=0.05, poll_pause=0.05, polls=3, price_pause=0.05)
+            patience = options or GatewayOptions(
+                pause=0.05, poll_pause=0.05, polls=3, price_pause=0.05, calls_per_minute=0
+            )
             return cls(
                 "sandbox", SANDBOX_KEY, SANDBOX_SECRET, f"{base}/alpaca", f"{base}/alpaca-data", options=patience
             )
@@ -219,6 +240,10 @@ class AlpacaGateway:
             options=options,
         )  # fmt: skip
 
+    def updates(self) -> TradeUpdates | None:
+        """Return a listener to what happens to orders, not started yet; None when streams are switched off."""
+        return TradeUpdates(*self._stream) if self.options.use_stream else None
+
     # -------------------------------------------------------------------------------------------------- reads
 
     def _read(
@@ -230,9 +255,12 @@ class AlpacaGateway:
         are; any other refusal becomes a `BrokerError`.
         """
         problem = "no answer"
-        for n in range(self.options.reads):
-            if n:
-                self.sleep(self.options.pause * 2 ** (n - 1))
+        tries, waits, pause = 0, 0, 0.0
+        while tries < self.options.reads:
+            if pause or tries:
+                self.sleep(pause)
+            pause = self.options.pause * 2**tries
+            tries += 1
             try:
                 answer = call()
                 if shape is None or isinstance(answer, shape):
@@ -247,6 +275,10 @@ class AlpacaGateway:
                 if status != 429 and status < 500:
                     raise BrokerError(f"the {self.broker} broker does not tell {what}: {status} {message}") from None
                 problem = f"status {status}"
+                if status == 429 and waits < self.options.rate_waits:
+                    # Turned away at the door is not one of the tries.
+                    tries, waits = tries - 1, waits + 1
+                    pause = _retry_after(error, self.options.pause * 2**waits)
             except (requests.RequestException, ValueError) as error:
                 problem = type(error).__name__
         raise BrokerError(f"the {self.broker} broker does not tell {what}: {problem}", hint="try again later")
@@ -563,20 +595,43 @@ def check_key(broker: str, key: str) -> None:
 
 
 def check_origin(settings: Settings, origin: str) -> None:
-    """Check that the data and the market come from the same world.
+    """Check that a warehouse of made-up data never meets a real broker.
 
     Raises
     ------
     GuardError
-        If a sandbox warehouse meets a real broker, or a real warehouse the sandbox's invented market.
+        If it does.
     """
-    if settings.broker == "sandbox" and origin == "real":
-        raise GuardError(
-            "PAS_BROKER=sandbox trades the sandbox's invented market, this warehouse holds real data",
-            hint="set PAS_BROKER=paper with the key of a paper account",
-        )
     if settings.broker != "sandbox" and origin == "sandbox":
         raise GuardError(f"a sandbox warehouse cannot trade with PAS_BROKER={settings.broker}: origins never mix")
+
+
+def check_market(settings: Settings, origin: str, account_number: str) -> None:
+    """Check that the sandbox's paper broker trades the market that the warehouse's data are of.
+
+    Raises
+    ------
+    GuardError
+        If real data meet the made-up market, or made-up data the real one.
+    """
+    if settings.broker != "sandbox":
+        return
+    is_real = account_number.startswith(REAL_MARKET_ACCOUNTS)
+    if origin == "real" and not is_real:
+        raise GuardError(
+            "the paper broker trades the sandbox's made-up market, this warehouse holds real data",
+            hint="start it over the warehouse's prices: `pas sandbox` with this PAS_SOURCES",
+        )
+    if origin == "sandbox" and is_real:
+        raise GuardError(
+            "the paper broker trades a real market, this warehouse holds made-up data",
+            hint="start it over the sandbox's world: `pas sandbox` with PAS_SOURCES=sandbox",
+        )
+
+
+def fills_later(settings: Settings) -> bool:
+    """Return whether fills appear after the session only: the paper broker over real data learns prices then."""
+    return settings.broker == "sandbox" and settings.origin == "real"
 
 
 def refusal_code(message: str) -> str:
@@ -665,12 +720,12 @@ def _error(error: Exception) -> tuple[int, str]:
 
 
 def _retry_after(error: Exception, default: float) -> float:
-    """Return how many seconds the broker asks to wait, at most half a minute."""
+    """Return how many seconds the broker asks to wait, at most its minute."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
-        return min(30.0, max(default, float(headers.get("Retry-After", default))))
+        return min(MINUTE, max(default, float(headers.get("Retry-After", default))))
     except ValueError:
-        return min(30.0, default)
+        return min(MINUTE, default)
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,6 +23,8 @@ fills above the decision close   what a book lacks in cash comes from CASH, once
 429                              waited for as the broker asks
 time-out, 5xx, unreadable        looked up by id; if that fails too: unknown, settled by the next call
 another order under our id       HALTED
+paper broker over real prices    no price is known before the evening: sized and guarded by the decision close, buys
+                                 count on what sells will bring; fills and crossings are booked in the evening
 books differ from the broker     REDUCING: no buys until a person has looked
 ================================ =====================================================================================
 
@@ -33,6 +35,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -43,13 +46,14 @@ from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
 from pas_lib.execution.approvals import check_live
 from pas_lib.execution.breaker import judge_losses
-from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected, OutcomeUnknown, state_of
+from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected, OutcomeUnknown, fills_later, state_of
 from pas_lib.execution.ids import client_order_id
 from pas_lib.execution.intents import connect
 from pas_lib.execution.plan import split_pro_rata
 from pas_lib.execution.settlement import settle
 from pas_lib.execution.state import current_state
 from pas_lib.execution.steps import Steps
+from pas_lib.execution.stream import TradeUpdates
 from pas_lib.execution.types import (
     EXTERNAL_BOOK,
     NANO,
@@ -92,6 +96,8 @@ class _Run:
     warehouse_id: str
     retry: bool = False
     sent: int = 0
+    updates: TradeUpdates | None = None
+    is_blind: bool = False
     is_waiting: bool = False
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -105,6 +111,19 @@ class _Run:
         self.refusals[intent.intent_id, code] = Refusal(
             intent.portfolio_id, symbol, intent.side or "buy", qty, code, guards.REASONS[code]
         )
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether anything of the plan goes to the broker."""
+        return any(i.kind == "order" for i in self.plan.intents)
+
+    def pause(self) -> None:
+        """Wait for the broker to tell something, at most as long as between two questions."""
+        seconds = self.gateway.options.poll_pause
+        if self.updates is None:
+            self.gateway.sleep(seconds)
+        else:
+            self.updates.wait(seconds, self.gateway.sleep)
 
     def symbol_of(self, intent: StoredIntent) -> str:
         """Return an intent's symbol as it is called today."""
@@ -173,7 +192,10 @@ def execute(
         if phase == "open":
             check_live(settings, account.key, plan, held, clock)
         run.steps.reach("bound")
-        return _carry_out(run, phase)
+        with ExitStack() as stack:
+            updates = broker.updates() if phase == "open" and run.has_orders else None
+            run.updates = stack.enter_context(updates) if updates is not None else None
+            return _carry_out(run, phase)
 
 
 def _carry_out(run: _Run, phase: str) -> ExecutionReport:
@@ -191,6 +213,8 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
         _fund(run)
         run.steps.reach("funded")
         _trade(run)
+    if phase == "over":
+        sync.expire_unsent(key, warehouse, clock)
     sync.pull_activities(gateway, key, warehouse, clock)
     run.steps.reach("fills_applied")
     settle(warehouse, key, run.plan.session, clock)
@@ -259,6 +283,10 @@ def _learn_the_day(run: _Run) -> None:
     session = run.plan.execution_session
     run.ratios, run.renames = run.gateway.share_changes(symbols, session)
     run.assets = run.gateway.assets()
+    if fills_later(run.settings):
+        run.is_blind = True
+        run.opens = {run.symbol_of(i): _close(i, run.ratio_of(i)) for i in run.plan.intents if i.kind != "funding"}
+        return
     wanted = {run.renames.get(s, s) for s in symbols}
     for n in range(run.gateway.options.lookups):
         if n:
@@ -315,7 +343,9 @@ def _fund(run: _Run) -> None:
 
 
 def _cross(run: _Run) -> None:
-    """Settle opposite wishes between books at the official open."""
+    """Settle opposite wishes between books at the official open; nothing while that is not known."""
+    if run.is_blind:
+        return
     by_symbol: dict[str, list[StoredIntent]] = defaultdict(list)
     for intent in run.plan.intents:
         if intent.kind == "cross":
@@ -452,7 +482,7 @@ def _store_orders(run: _Run, side: Side) -> None:
                 qty=draft.qty, state="denied" if denied else "planned",
                 reason=f"{denied}: {guards.REASONS[denied]}" if denied else draft.note.strip(),
                 broker_order_id=None, filled_qty=ZERO, filled_avg_price=None, decision_close=draft.close,
-                open_price=price, expires_at=session_close(run.plan.execution_session),
+                open_price=None if run.is_blind else price, expires_at=session_close(run.plan.execution_session),
             ), now)  # fmt: skip
 
 
@@ -509,6 +539,8 @@ def _fit_to_cash(run: _Run, drafts: list[_Draft]) -> list[_Draft]:
     with run.warehouse.connect() as conn:
         waiting = store.unfinished_orders(conn, run.account.key)
     taken = store.total((o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy")
+    if run.is_blind:
+        taken -= store.total((o.qty - o.filled_qty) * o.decision_close for o in waiting if o.side == "sell")
     account = run.gateway.account()
     # Buying power is on margin, so cash binds; but not all cash can be spent on every account.
     there = max(ZERO, min(account.cash - taken, account.buying_power) * _SPENDABLE)
@@ -566,8 +598,6 @@ def _wait(run: _Run, side: Side) -> None:
     """Wait until the orders of one side are final, or patience is over; day orders then stay open until the close."""
     options = run.gateway.options
     for n in range(options.polls):
-        if n:
-            run.gateway.sleep(options.poll_pause)
         with run.warehouse.connect() as conn:
             waiting = [
                 o
@@ -576,6 +606,8 @@ def _wait(run: _Run, side: Side) -> None:
             ]
         if not waiting:
             return
+        if n:
+            run.pause()
         try:
             # One question for all that are still open; only what left the list is asked for by itself.
             still_open = {o.client_order_id: o for o in run.gateway.open_orders()}
@@ -609,6 +641,29 @@ def _snapshot(gateway: AlpacaGateway, warehouse: Warehouse, clock: Clock, sessio
     return True
 
 
+def _cross_late(
+    settings: Settings, clock: Clock, warehouse: Warehouse, gateway: AlpacaGateway, account: Account, session: date
+) -> None:
+    """Settle the crossings of a plan that was carried out before its prices were known."""
+    if not fills_later(settings) or current_state(warehouse)[0] == "HALTED":
+        return
+    with warehouse.connect() as conn:
+        plan = store.load_plan(conn, account.key, session)
+        is_begun = plan is not None and (
+            bool(store.orders(conn, account.key, session))
+            or any(store.has_txn(conn, account.key, i.intent_id) for i in plan.intents if i.kind == "funding")
+        )
+        warehouse_id, _ = store.identity(conn)
+    if plan is None or not is_begun:
+        return
+    symbols = {i.symbol for i in plan.intents if i.kind == "cross"}
+    if symbols:
+        run = _Run(settings, clock, warehouse, gateway, Steps({}), plan, account, warehouse_id)
+        run.ratios, run.renames = gateway.share_changes(symbols, plan.execution_session)
+        run.opens = gateway.opens({run.renames.get(s, s) for s in symbols}, plan.execution_session)
+        _cross(run)
+
+
 def snapshot_account(
     session: date,
     settings: Settings,
@@ -639,6 +694,8 @@ def snapshot_account(
         account = connect(settings, clock, held, broker)
         sync.refresh_orders(broker, account.key, held, clock, never_sent_is_over=True)
         result = sync.reconcile(broker, account.key, held, clock)
+        _cross_late(settings, clock, held, broker, account, previous_session(session))
+        sync.expire_unsent(account.key, held, clock)
         settle(held, account.key, previous_session(session), clock)
         if _snapshot(broker, held, clock, session):
             judge_losses(settings, account.key, held, clock)

@@ -12,7 +12,7 @@ from pas_lib.clock import Clock, decision_time, next_session, ny_midnight
 from pas_lib.errors import GuardError, OrderError
 from pas_lib.execution import ledger, store, sync
 from pas_lib.execution.approvals import check_live_account
-from pas_lib.execution.broker import AlpacaGateway, check_origin
+from pas_lib.execution.broker import AlpacaGateway, check_market, check_origin
 from pas_lib.execution.ids import intent_id
 from pas_lib.execution.plan import plan, usable_closes
 from pas_lib.execution.types import (
@@ -57,20 +57,38 @@ def connect(settings: Settings, clock: Clock, warehouse: Warehouse, gateway: Alp
         _, origin = store.identity(conn)
     check_origin(settings, origin)
     account = gateway.account()
+    check_market(settings, origin, account.key.account_number)
     if account.key.broker != settings.broker:
         raise GuardError(f"the gateway is a {account.key.broker} broker but PAS_BROKER={settings.broker}")
     check_live_account(settings, account.key)
     if account.is_blocked:
         raise GuardError(f"account {account.key.account_number} is blocked for trading")
     with warehouse.connect() as conn:
-        is_bound = store.active_binding(conn) == account.key
-    if not is_bound:
+        bound = store.active_binding(conn)
+    if bound != account.key:
         past = gateway.activities(clock.now() - 2 * sync.OVERLAP)
         positions, prices = gateway.positions()
+        if bound is None:
+            _check_untouched(gateway, account, positions)
         account = gateway.account()
         with warehouse.connect() as conn:
             ledger.ensure_bound(conn, account, positions, prices, past, clock)
     return account
+
+
+def _check_untouched(gateway: AlpacaGateway, account: Account, positions: Mapping[str, Decimal]) -> None:
+    """Let fresh books begin with an account only if nothing goes on in it.
+
+    Positions or open orders that no book knows may be those of a warehouse that was lost: what it ordered would be
+    ordered a second time.
+    """
+    waiting = gateway.open_orders()
+    if positions or waiting:
+        raise GuardError(
+            f"account {account.key.account_number} has {len(positions)} positions and {len(waiting)} open orders that"
+            " these books do not know",
+            hint="`pas adopt` takes them over into the EXTERNAL book",
+        )
 
 
 def create_plan(

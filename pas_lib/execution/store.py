@@ -12,7 +12,7 @@ from typing import Any, cast
 import psycopg
 from psycopg.rows import dict_row
 
-from pas_lib.errors import LedgerError, OrderError
+from pas_lib.errors import LedgerError, OrderError, WarehouseUnavailable
 from pas_lib.execution.types import (
     EXTERNAL_BOOK,
     OUTSIDE_BOOK,
@@ -70,6 +70,8 @@ def only_one(warehouse: Warehouse) -> Iterator[HeldWarehouse]:
     ------
     OrderError
         If another process plans or executes for longer than half a minute.
+    WarehouseUnavailable
+        If the connection breaks meanwhile.
     """
     with warehouse.connect(autocommit=True) as conn:
         conn.execute("set lock_timeout = '30s'")
@@ -77,7 +79,15 @@ def only_one(warehouse: Warehouse) -> Iterator[HeldWarehouse]:
             conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
         except psycopg.errors.LockNotAvailable:
             raise OrderError("another execution is running on this warehouse", hint="wait for it to end") from None
-        yield HeldWarehouse(warehouse.url, conn)
+        try:
+            yield HeldWarehouse(warehouse.url, conn)
+        except psycopg.OperationalError:
+            if not conn.broken and not conn.closed:
+                raise
+            # Nothing goes on without the store: what was sent is found at the broker by the next call.
+            raise WarehouseUnavailable(
+                "the warehouse went away in the middle of an execution", hint="run it again when it is back"
+            ) from None
 
 
 def _rows(conn: Conn, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -238,6 +248,14 @@ def insert_plan(conn: Conn, key: AccountKey, plan: OrderPlan, intents: Sequence[
         )  # fmt: skip
 
 
+def _intent(r: Mapping[str, Any]) -> StoredIntent:
+    return StoredIntent(
+        intent_id=r["intent_id"], session=r["session"], execution_session=r["execution_session"],
+        plan_hash=r["plan_hash"], seq=r["seq"], kind=r["kind"], portfolio_id=r["portfolio_id"], symbol=r["symbol"],
+        side=r["side"], qty=r["qty"], decision_close=r["decision_close"],
+    )  # fmt: skip
+
+
 def load_plan(conn: Conn, key: AccountKey, session: date) -> StoredPlan | None:
     """Return the stored plan of a session."""
     where = (key.broker, key.account_number, session)
@@ -253,14 +271,7 @@ def load_plan(conn: Conn, key: AccountKey, session: date) -> StoredPlan | None:
         "select * from ops.intents where broker = %s and account_number = %s and session = %s order by seq",
         where,
     )
-    intents = tuple(
-        StoredIntent(
-            intent_id=r["intent_id"], session=r["session"], execution_session=r["execution_session"],
-            plan_hash=r["plan_hash"], seq=r["seq"], kind=r["kind"], portfolio_id=r["portfolio_id"], symbol=r["symbol"],
-            side=r["side"], qty=r["qty"], decision_close=r["decision_close"],
-        )
-        for r in rows
-    )  # fmt: skip
+    intents = tuple(_intent(r) for r in rows)
     refusals = tuple(
         Refusal(r["portfolio_id"], r["symbol"], cast("Side", r["side"]), Decimal(r["qty"]), r["code"], r["message"])
         for r in head["refusals"]
@@ -303,6 +314,19 @@ def orders(conn: Conn, key: AccountKey, session: date | None = None) -> list[Sto
         (key.broker, key.account_number, session, session),
     )
     return [_order(r) for r in rows]
+
+
+def unsent_intents(conn: Conn, key: AccountKey, since: date) -> list[StoredIntent]:
+    """Return an account's intents to order, of execution sessions from a day on, that no order was made of."""
+    rows = _rows(
+        conn,
+        """select i.* from ops.intents i
+           where i.broker = %s and i.account_number = %s and i.kind = 'order' and i.execution_session >= %s
+             and not exists (select 1 from ops.orders o where o.intent_id = i.intent_id)
+           order by i.session, i.seq""",
+        (key.broker, key.account_number, since),
+    )
+    return [_intent(r) for r in rows]
 
 
 def unfinished_orders(conn: Conn, key: AccountKey) -> list[StoredOrder]:

@@ -8,10 +8,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock
+from pas_lib.clock import Clock, session_close
 from pas_lib.errors import BrokerError, LedgerError
 from pas_lib.execution import ledger, store
 from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OutcomeUnknown, state_of
+from pas_lib.execution.ids import client_order_id
 from pas_lib.execution.state import lower_state
 from pas_lib.execution.store import Conn
 from pas_lib.execution.types import (
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 SHARE_TOLERANCE = Decimal("1e-6")
 #: How far back the feed is read again: rows without a time of day come late.
 OVERLAP = timedelta(days=7)
+#: How far back wishes are looked for that nothing became of.
+LOOK_BACK = timedelta(days=60)
+#: Why an order expired that the broker never saw.
+NEVER_SENT = "NEVER_SENT: its session is over"
 #: Activities that take shares away in one row and give them back in another.
 _PAIRED = frozenset({"SPLIT", "NC"})
 
@@ -152,10 +157,35 @@ def refresh_orders(
             record(warehouse, clock, order, found)
         elif never_sent_is_over and clock.now() >= order.expires_at:
             with warehouse.connect() as conn:
-                store.set_order_state(
-                    conn, order.client_order_id, "expired", clock.now(), reason="NEVER_SENT: its session is over"
-                )
+                store.set_order_state(conn, order.client_order_id, "expired", clock.now(), reason=NEVER_SENT)
     return problems
+
+
+def expire_unsent(key: AccountKey, warehouse: Warehouse, clock: Clock) -> int:
+    """Store an expired order for every intent whose session went by without one; return how many there were.
+
+    A broker that was down all day, a trading state that held orders back: afterwards each wish has state and reason.
+    """
+    now = clock.now()
+    with warehouse.connect() as conn:
+        unsent = store.unsent_intents(conn, key, (now - LOOK_BACK).date())
+        late = [i for i in unsent if now >= session_close(i.execution_session)]
+        if not late:
+            return 0
+        warehouse_id, _ = store.identity(conn)
+        for intent in late:
+            side = intent.side or "buy"
+            store.insert_order(conn, key, StoredOrder(
+                client_order_id=client_order_id(
+                    intent.portfolio_id, intent.session, intent.symbol, side, 1, key, warehouse_id, intent.qty
+                ),
+                intent_id=intent.intent_id, portfolio_id=intent.portfolio_id, session=intent.session,
+                execution_session=intent.execution_session, symbol=intent.symbol, side=side, attempt=1,
+                qty=intent.qty, state="expired", reason=NEVER_SENT, broker_order_id=None, filled_qty=ZERO,
+                filled_avg_price=None, decision_close=intent.decision_close or ZERO, open_price=None,
+                expires_at=session_close(intent.execution_session),
+            ), now)  # fmt: skip
+    return len(late)
 
 
 def require_booked(warehouse: Warehouse, key: AccountKey) -> None:

@@ -6,8 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pas_lib.errors import PasError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 
 def claim(home: Path, seed: int, size: str) -> None:
@@ -35,6 +39,15 @@ def claim(home: Path, seed: int, size: str) -> None:
     mark.write_text(json.dumps(wanted))
 
 
+def _paper(home: Path) -> Starlette:
+    from pas_lib.clock import SystemClock
+    from pas_lib.sandbox.paper_server import paper_broker
+    from pas_lib.settings import load_settings
+    from pas_lib.warehouse import Warehouse
+
+    return paper_broker(Warehouse.from_settings(load_settings()), SystemClock(), home / "paper")[1]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse the arguments, bind the port, load the world, serve; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pas_lib.sandbox", description=__doc__)
@@ -45,6 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=7, help="seed of the world")
     parser.add_argument("--size", choices=("full", "small"), default="full", help="small is for tests")
+    parser.add_argument(
+        "--market",
+        choices=("world", "warehouse"),
+        default="world",
+        help="what the broker trades: the sandbox's own world, or the configured warehouse's real prices",
+    )
     asked = parser.parse_args(arguments)
 
     from pas_lib.sandbox.clock import SandboxTime
@@ -54,16 +73,21 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sock = listen(asked.port, asked.host)
         asked.home.mkdir(parents=True, exist_ok=True)
-        claim(asked.home, asked.seed, asked.size)
-        world = load_world(asked.home, asked.seed, asked.size)
-        app = build_app(world, SandboxTime(world.start_time, asked.home), asked.home / "broker")
+        app: Any
+        if asked.market == "warehouse":
+            app, told = _paper(asked.home), "paper broker over the warehouse's prices"
+        else:
+            claim(asked.home, asked.seed, asked.size)
+            world = load_world(asked.home, asked.seed, asked.size)
+            app = build_app(world, SandboxTime(world.start_time, asked.home), asked.home / "broker")
+            told = f"seed {asked.seed}"
     except PasError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: the sandbox cannot use {asked.home}: {error.strerror or error}", file=sys.stderr)
         return 1
-    print(f"sandbox ready on http://{asked.host}:{sock.getsockname()[1]} (seed {asked.seed})", flush=True)
+    print(f"sandbox ready on http://{asked.host}:{sock.getsockname()[1]} ({told})", flush=True)
     make_server(app).run(sockets=[sock])
     return 0
 

@@ -6,7 +6,9 @@
 The mounted router answers /alpaca/v2/account, /alpaca/v2/orders and so on; `build_router` gives it alone. The admin
 routes are ``PUT /sandbox/broker-faults`` with a body of `broker_faults.KINDS`, ``GET`` and ``DELETE`` of the same;
 ``POST /sandbox/broker-trade`` trades by hand (``silent`` leaves no activity); ``POST /sandbox/broker-cash`` deposits or
-withdraws.
+withdraws; ``POST /sandbox/broker-finish`` fills or cancels what is open in a symbol; ``PUT /sandbox/broker-rate`` sets
+how many requests a minute are answered (200 at the real one; 0, the default, means all). Beside ``/v2`` there is
+``/stream``, the websocket that tells what happens to orders.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import asyncio
 import hmac
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -23,11 +26,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 
 from pas_lib import clock as calendar
 from pas_lib.clock import NY, Clock
-from pas_lib.errors import PasError
+from pas_lib.errors import PasError, WarehouseUnavailable
 from pas_lib.sandbox.broker_book import (
     OPEN_STATES,
     ZERO,
@@ -39,12 +42,14 @@ from pas_lib.sandbox.broker_book import (
     shown,
 )
 from pas_lib.sandbox.broker_faults import Fault, FaultSwitch
-
-API_KEY = "SANDBOX"
-API_SECRET = "sandbox-secret"  # noqa: S105 - opens nothing but a loopback toy
+from pas_lib.sandbox.broker_rate import RateRule
+from pas_lib.sandbox.broker_stream import API_KEY, API_SECRET, UpdateStream
 
 _HTML = "<html><head><title>504 Gateway Time-out</title></head><body><h1>504 Gateway Time-out</h1></body></html>"
 _CLOSED_STATES = ("filled", "canceled", "expired", "rejected", "replaced")
+_LEFT_TO_HANDLERS = frozenset(
+    {"partial_fill", "no_fill", "duplicate_rows", "hidden_rows", "late_rows", "reversed_rows"}
+)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -59,11 +64,25 @@ class PaperBroker:
         What time it is there.
     state_dir : Path
         Where its books lie; they survive a restart.
+    ticks : callable, optional
+        Seconds that pass for the limit of requests, whatever the clock of the world says.
+    numbers : str
+        How account numbers begin.
     """
 
-    def __init__(self, world: BrokerWorld, clock: Clock, state_dir: Path) -> None:
-        self.book = Book(world, clock, state_dir)
+    def __init__(
+        self,
+        world: BrokerWorld,
+        clock: Clock,
+        state_dir: Path,
+        *,
+        ticks: Callable[[], float] = time.monotonic,
+        numbers: str = "PASB",
+    ) -> None:
+        self.book = Book(world, clock, state_dir, numbers=numbers)
         self.faults = FaultSwitch()
+        self.rate = RateRule(ticks)
+        self.stream = UpdateStream(self.book)
         self.world = world
         self.clock = clock
 
@@ -91,6 +110,7 @@ class PaperBroker:
                 self._route("/v2/orders/{key}", self._cancel, "DELETE"),
                 self._route("/v2/positions", self._positions),
                 self._route("/v2/positions/{symbol}", self._position),
+                WebSocketRoute("/stream", self.stream.serve),
             ]
         )
 
@@ -101,6 +121,8 @@ class PaperBroker:
             Route("/sandbox/broker-faults", self._faults, methods=["GET", "PUT", "DELETE"]),
             Route("/sandbox/broker-trade", self._by_hand, methods=["POST"]),
             Route("/sandbox/broker-cash", self._move_cash, methods=["POST"]),
+            Route("/sandbox/broker-finish", self._finish, methods=["POST"]),
+            Route("/sandbox/broker-rate", self._set_rate, methods=["GET", "PUT"]),
         ]
 
     def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
@@ -108,6 +130,9 @@ class PaperBroker:
             key, secret = (request.headers.get(f"APCA-API-{name}", "") for name in ("KEY-ID", "SECRET-KEY"))
             if not (hmac.compare_digest(key, API_KEY) and hmac.compare_digest(secret, API_SECRET)):
                 return JSONResponse({"message": "forbidden."}, status_code=403)
+            if not self.rate.take():
+                body = {"code": 42910000, "message": "rate limit exceeded"}
+                return JSONResponse(body, 429, self.rate.headers(self.clock.now().timestamp()))
             try:
                 body = await _json_body(request) if method == "POST" else {}
                 request.state.body = body
@@ -117,18 +142,19 @@ class PaperBroker:
                 answer = await self._with_fault(fault, handler, request)
             except Refused as refusal:
                 answer = JSONResponse(refusal.body, status_code=refusal.status)
+            except WarehouseUnavailable as error:
+                answer = JSONResponse({"code": 50310000, "message": str(error)}, status_code=503)
             except PasError as error:
                 answer = JSONResponse({"code": 40010000, "message": str(error)}, status_code=400)
-            answer.headers["X-RateLimit-Limit"] = "200"
-            answer.headers.setdefault("X-RateLimit-Remaining", "199")
-            answer.headers.setdefault("X-RateLimit-Reset", str(int(self.clock.now().timestamp()) + 60))
+            for name, value in self.rate.headers(self.clock.now().timestamp()).items():
+                answer.headers.setdefault(name, value)
             return answer
 
         return Route(path, guarded, methods=[method])
 
     async def _with_fault(self, fault: Fault | None, handler: Handler, request: Request) -> Response:
         request.state.fault = fault
-        if fault is None or fault.kind in {"partial_fill", "no_fill", "duplicate_rows", "hidden_rows"}:
+        if fault is None or fault.kind in _LEFT_TO_HANDLERS:
             return await handler(request)
         kind = fault.kind
         if kind == "rate_limit":
@@ -255,6 +281,10 @@ class PaperBroker:
         fault: Fault | None = request.state.fault
         if fault is not None and fault.kind == "hidden_rows":
             rows = []
+        if fault is not None and fault.kind == "late_rows":
+            rows = [r for r in rows if r.get("type") != "partial_fill"]
+        if fault is not None and fault.kind == "reversed_rows":
+            rows = rows[::-1]
         if fault is not None and fault.kind == "duplicate_rows":
             rows = [r for row in rows for r in (row, row)][:size]
         return JSONResponse(rows)
@@ -421,6 +451,19 @@ class PaperBroker:
             self.book.advance()
             self.book.move_cash(Decimal(str(body["amount"])))
         return JSONResponse({"done": True})
+
+    async def _finish(self, request: Request) -> Response:
+        body = await request.json()
+        with self.book.lock:
+            self.book.advance()
+            done = self.book.finish(str(body["symbol"]), str(body.get("how", "fill")))
+        return JSONResponse({"done": done})
+
+    async def _set_rate(self, request: Request) -> Response:
+        if request.method == "PUT":
+            self.rate.per_minute = int((await request.json())["per_minute"])
+        return JSONResponse({"per_minute": self.rate.per_minute, "answered": self.rate.answered,
+                             "refused": self.rate.refused})  # fmt: skip
 
 
 def build_router(world: BrokerWorld, clock: Clock, state_dir: Path) -> Router:

@@ -13,7 +13,7 @@ import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,6 +29,8 @@ CENT = Decimal("0.01")
 ZERO = Decimal(0)
 START_CASH = Decimal(100_000)
 MARGIN = Decimal(4)
+#: What comes in so long after the open still fills at it, where fills are made up later; the rest fills at the close.
+OPENING = timedelta(minutes=30)
 OPEN_STATES = ("accepted", "new", "pending_new", "partially_filled")
 
 _SCHEMA = """
@@ -92,6 +94,10 @@ class WorldAction(Protocol):
 
 class BrokerWorld(Protocol):
     """What the paper broker asks of the market it trades in."""
+
+    def knows(self, session: date) -> bool:
+        """Return whether the prices of a session can be told; its orders wait until they can."""
+        ...
 
     def bar(self, symbol: str, session: date) -> WorldBar | None:
         """Return the bar of a session, or None when the symbol does not trade in it."""
@@ -173,9 +179,11 @@ class Book:
         What time it is there.
     state_dir : Path
         Folder of the SQLite file.
+    numbers : str
+        How account numbers begin: which market it is shows from them.
     """
 
-    def __init__(self, world: BrokerWorld, clock: calendar.Clock, state_dir: Path) -> None:
+    def __init__(self, world: BrokerWorld, clock: calendar.Clock, state_dir: Path, *, numbers: str = "PASB") -> None:
         self.world = world
         self.clock = clock
         self.lock = threading.RLock()
@@ -185,13 +193,15 @@ class Book:
         self._db.execute("pragma synchronous = normal")
         self._db.executescript(_SCHEMA)
         self._assets: tuple[date, dict[str, WorldAsset]] | None = None
+        #: Who wants to know what happens to orders: called with (event, order, further fields).
+        self.listeners: list[Callable[[str, dict[str, Any], dict[str, Any]], None]] = []
         if self._meta("cash") is None:
             with self._transaction():
                 now = clock.now()
                 number = uuid.uuid5(uuid.NAMESPACE_OID, f"pas-sandbox-{now.isoformat()}")
                 self._set_meta("cash", str(START_CASH))
                 self._set_meta("id", str(number))
-                self._set_meta("account_number", f"PASB{number.int % 10**8:08d}")
+                self._set_meta("account_number", f"{numbers}{number.int % 10**8:08d}")
                 self._set_meta("created_at", stamp(now))
                 self._set_meta("done_until", now.isoformat())
                 self._set_meta("last_equity", str(START_CASH))
@@ -261,6 +271,10 @@ class Book:
         self._db.execute(
             "update orders set status = ?, body = ? where id = ?", (order["status"], json.dumps(order), order["id"])
         )
+
+    def _tell(self, event: str, order: dict[str, Any], **more: Any) -> None:
+        for listener in self.listeners:
+            listener(event, order, more)
 
     def activities(self) -> list[dict[str, Any]]:
         """Return all activities, oldest first."""
@@ -365,15 +379,21 @@ class Book:
         if now <= done:
             return
         with self._transaction():
+            until = now
             for at, what, session in self._instants(done, now):
+                if not self.world.knows(session):
+                    # Its prices have not arrived: everything from here on happens when they have.
+                    until = at - timedelta(microseconds=1)
+                    break
                 if what == "midnight":
                     self._corporate_actions(session, at)
                 elif what == "open":
                     for order in self.open_orders():
-                        self._match(order, session, at)
+                        if order["created_at"] <= stamp(at + OPENING):
+                            self._match(order, session, at)
                 else:
                     self._end_of_session(session, at)
-            self._set_meta("done_until", now.isoformat())
+            self._set_meta("done_until", until.isoformat())
 
     def _instants(self, after: datetime, until: datetime) -> Iterable[tuple[datetime, str, date]]:
         start = after.astimezone(NY).date()
@@ -412,6 +432,9 @@ class Book:
                 self._act("SPLIT", at, {**base, "activity_sub_type": sub, "symbol": symbol, "qty": shown(part),
                                         "net_amount": "0"})  # fmt: skip
             self._hold(symbol, after, holding.cost)
+            # What was ordered in shares of yesterday means nothing in shares of today.
+            for order in self.open_orders(symbol):
+                self._finish(order, "canceled", at)
         elif action.kind in ("dividend", "capital_gain"):
             rate = money(action.amount)
             paid = (qty * rate).quantize(CENT, rounding=ROUND_HALF_UP)
@@ -443,6 +466,11 @@ class Book:
         for order in self.open_orders():
             if order["type"] == "limit" and order["status"] != "partially_filled":
                 self._match_limit_inside(order, session, at)
+        opened = stamp(calendar.session_open(session) + OPENING)
+        for order in self.open_orders():
+            bar = self.world.bar(order["symbol"], session)
+            if order["type"] == "market" and order["created_at"] > opened and "_fraction" not in order and bar:
+                self._fill(order, money(bar.close), at)
         for order in self.open_orders():
             if order["time_in_force"] == "day" and order["expires_at"] <= stamp(at):
                 self._finish(order, "expired", at)
@@ -548,6 +576,7 @@ class Book:
             if self.is_open(now):
                 order["status"] = "new"
                 self._save_order(order)
+                self._tell("new", order)
                 self._match(order, session, now)
         return answer
 
@@ -639,6 +668,11 @@ class Book:
             "symbol": order["symbol"], "transaction_time": stamp(moment),
             "type": "fill" if order["status"] == "filled" else "partial_fill",
         })  # fmt: skip
+        self._tell(
+            "fill" if order["status"] == "filled" else "partial_fill", order, price=shown(price), qty=shown(qty),
+            position_qty=shown(self.positions().get(order["symbol"], Holding(order["symbol"], ZERO, ZERO)).qty),
+            execution_id=str(uuid.uuid5(uuid.UUID(order["id"]), f"execution-{seq}")), timestamp=stamp(moment),
+        )  # fmt: skip
 
     def _book_fill(self, symbol: str, side: str, qty: Decimal, price: Decimal) -> None:
         held = self.positions().get(symbol, Holding(symbol, ZERO, ZERO))
@@ -653,10 +687,24 @@ class Book:
             self._move_cash(value)
         self._db.execute("insert or ignore into marks values (?, ?, ?)", (symbol, str(price), str(price)))
 
+    def finish(self, symbol: str, how: str) -> int:
+        """Fill what is left of the open orders in a symbol, or cancel them; return how many there were."""
+        now = self._moment()
+        found = self.open_orders(symbol)
+        with self._transaction():
+            for order in found:
+                order.pop("_fraction", None)
+                if how == "cancel":
+                    self._finish(order, "canceled", now)
+                else:
+                    self._match(order, self.trading_session(now), now)
+        return len(found)
+
     def _finish(self, order: dict[str, Any], status: str, at: datetime) -> None:
         order["status"] = status
         order[f"{status}_at"] = order["updated_at"] = stamp(at)
         self._save_order(order)
+        self._tell(status, order, timestamp=stamp(at))
 
     def cancel(self, key: str) -> None:
         """Cancel an open order.

@@ -27,6 +27,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "wrong_order": ("POST /v2/orders", "twice the quantity is taken, the answer is a 504"),
     "duplicate_rows": ("GET /v2/account/activities", "every row comes twice"),
     "hidden_rows": ("GET /v2/account/activities", "no rows, as if the feed lagged"),
+    "late_rows": ("GET /v2/account/activities", "the first fills of orders are missing, the last ones are there"),
+    "reversed_rows": ("GET /v2/account/activities", "rows in the wrong order of time"),
 }
 
 

@@ -178,9 +178,11 @@ class Stack:
         folder = self.settings.home / "sandbox"
         # Tests may ask for the small world; its figures mean nothing.
         size = os.environ.get("PAS_TEST_SANDBOX_SIZE", "full")
+        market = "world" if self.settings.sources == "sandbox" else "warehouse"
+        options = ["--port", str(port), "--home", str(folder)]
         return self.processes.start(
             "sandbox",
-            [sys.executable, "-m", "pas_lib.sandbox", "--port", str(port), "--home", str(folder), "--size", size],
+            [sys.executable, "-m", "pas_lib.sandbox", *options, "--size", size, "--market", market],
             env=program_environment(self.settings),
             cwd=PROJECT_ROOT,
         )

@@ -79,6 +79,9 @@ class TinyWorld:
     actions: list[TinyAction] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
 
+    def knows(self, session: date) -> bool:
+        return True
+
     def bar(self, symbol: str, session: date) -> TinyBar | None:
         if symbol not in self.prices or (symbol, session) in self.halted or not calendar.is_session(session):
             return None
@@ -128,9 +131,10 @@ class Stage:
         self._thread.join(timeout=10)
         self.broker.book.close()
 
-    def gateway(self, timeout: float = 5.0) -> AlpacaGateway:
-        """The real client, with patience that takes no time."""
-        options = GatewayOptions(timeout=timeout, pause=0.0, poll_pause=0.0, polls=3, lookups=3, reads=3)
+    def gateway(self, timeout: float = 5.0, **patience: Any) -> AlpacaGateway:
+        """The real client, with patience that takes no time, and REST alone."""
+        wanted = {"timeout": timeout, "pause": 0.0, "poll_pause": 0.0, "polls": 3, "lookups": 3, "reads": 3}
+        options = GatewayOptions(**{**wanted, "calls_per_minute": 0, "use_stream": False, **patience})
         gateway = AlpacaGateway.from_settings(self.settings, options=options)
         gateway.sleep = self.naps.append
         return gateway
@@ -160,7 +164,12 @@ class Stage:
         return create_plan(decision, self.settings, self.clock, self.warehouse, gateway=self.gateway())
 
     def execute(
-        self, session: date = D, *, timeout: float = 5.0, steps: Steps | None = None, gateway: AlpacaGateway | None = None
+        self,
+        session: date = D,
+        *,
+        timeout: float = 5.0,
+        steps: Steps | None = None,
+        gateway: AlpacaGateway | None = None,
     ) -> ExecutionReport:
         return execute(
             session, self.settings, self.clock, self.warehouse, gateway=gateway or self.gateway(timeout),

@@ -8,7 +8,7 @@ from typing import Any
 
 from pas_lib.clock import next_session, session_close, session_open
 from pas_lib.execution import snapshot_account
-from tests.integration.execution.conftest import D, E
+from tests.integration.execution.conftest import E
 
 F = next_session(E)
 

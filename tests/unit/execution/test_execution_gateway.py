@@ -14,7 +14,9 @@ from pas_lib.execution.broker import (
     AlpacaGateway,
     check_address,
     check_key,
+    check_market,
     check_origin,
+    fills_later,
     parse_activity,
     refusal_code,
     state_of,
@@ -94,10 +96,20 @@ def test_keys_of_the_other_kind_are_refused_without_being_shown() -> None:
 def test_sandbox_data_never_meets_a_real_broker(tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="origins never mix"):
         check_origin(paper(tmp_path), "sandbox")
-    with pytest.raises(GuardError, match="invented market"):
-        check_origin(configured(tmp_path), "real")
     check_origin(paper(tmp_path), "real")
     check_origin(configured(tmp_path), "sandbox")
+
+
+def test_the_paper_broker_trades_the_market_that_the_data_are_of(tmp_path: Path) -> None:
+    made_up, real = configured(tmp_path), configured(tmp_path, PAS_SOURCES="public")
+    check_market(made_up, "sandbox", "PASB00000001")
+    check_market(real, "real", "PASW00000001")
+    check_market(paper(tmp_path), "real", "PA3ABC")
+    with pytest.raises(GuardError, match="made-up market, this warehouse holds real data"):
+        check_market(real, "real", "PASB00000001")
+    with pytest.raises(GuardError, match="a real market, this warehouse holds made-up data"):
+        check_market(made_up, "sandbox", "PASW00000001")
+    assert [fills_later(x) for x in (made_up, real, paper(tmp_path))] == [False, True, False]
 
 
 def test_unknown_statuses_are_never_final() -> None:

@@ -44,6 +44,9 @@ class Asset:
 
 
 class OneStock:
+    def knows(self, session: date) -> bool:
+        return True
+
     def bar(self, symbol: str, session: date) -> Bar | None:
         return Bar(86.87, 88.0, 85.0, 86.88) if symbol in ("KO", "OCGN") else None
 
