@@ -95,6 +95,10 @@ class WorldAction(Protocol):
 class BrokerWorld(Protocol):
     """What the paper broker asks of the market it trades in."""
 
+    def refresh(self) -> None:
+        """Look whether there is anything new; called once before each request."""
+        ...
+
     def knows(self, session: date) -> bool:
         """Return whether the prices of a session can be told; its orders wait until they can."""
         ...
@@ -374,6 +378,7 @@ class Book:
 
     def advance(self) -> None:
         """Do everything that is due until now."""
+        self.world.refresh()
         now = self.clock.now()
         done = datetime.fromisoformat(self.meta("done_until"))
         if now <= done:

@@ -85,25 +85,28 @@ class WarehouseMarket:
         self._bars: dict[date, dict[str, Bar]] = {}
         self._actions: dict[tuple[date, date, int], list[Action]] = {}
         self._unknown: dict[date, int] = {}
+        self._newest = -1
+
+    def refresh(self) -> None:
+        """Look whether anything has arrived; between two looks the market stands still."""
+        row = self._warehouse.rows("select coalesce(max(row_id), 0) as n from raw.prices")
+        self._newest = int(row[0]["n"])
 
     def knows(self, session: date) -> bool:
         """Return whether a session's prices have arrived."""
         if session in self._bars:
             return True
-        newest = self._newest()
-        if self._unknown.get(session) == newest:
+        if self._newest < 0:
+            self.refresh()
+        if self._unknown.get(session) == self._newest:
             return False
         found = self._read(session)
         before = self._read(calendar.previous_session(session)) if found else {}
         if not found or len(found) < COMPLETE * len(before):
-            self._unknown[session] = newest
+            self._unknown[session] = self._newest
             return False
         self._keep(session, found)
         return True
-
-    def _newest(self) -> int:
-        row = self._warehouse.rows("select coalesce(max(row_id), 0) as n from raw.prices")
-        return int(row[0]["n"])
 
     def _read(self, session: date) -> dict[str, Bar]:
         if session in self._bars:
@@ -157,7 +160,7 @@ class WarehouseMarket:
     def corporate_actions(self, symbol: str, start: date | None = None, end: date | None = None) -> Sequence[Action]:
         """Return the events of a symbol between two days, both included; all symbols for an empty one."""
         first, last = start or date(1990, 1, 1), end or date.max - timedelta(days=1)
-        key = (first, last, self._newest())
+        key = (first, last, self._newest)
         if key not in self._actions:
             self._actions = {
                 key: [

@@ -153,6 +153,9 @@ class World:
 
     # ---- bars ----------------------------------------------------------------------------------------------------
 
+    def refresh(self) -> None:
+        """Do nothing: a made-up world is complete from the start."""
+
     def knows(self, session: date) -> bool:
         """Return True: a made-up world knows all its prices."""
         del session

@@ -79,6 +79,8 @@ class TinyWorld:
     actions: list[TinyAction] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
 
+    def refresh(self) -> None: ...
+
     def knows(self, session: date) -> bool:
         return True
 

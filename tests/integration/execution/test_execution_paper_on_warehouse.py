@@ -236,16 +236,16 @@ def test_the_made_up_market_is_refused_with_real_data(desk: Desk, stage: Any) ->
 def test_real_history_of_the_crash_of_2008_is_traded_at_its_opens(
     tmp_path: Path, settings: Settings, warehouse: Warehouse
 ) -> None:
-    """Equal weight in the Dow Jones stocks, turned over each session of a week in October 2008."""
+    """Equal weight in the Dow Jones stocks, turned over each session of the worst week of 2008."""
     bars: dict[str, dict[date, tuple[float, float]]] = {}
     path = needs(REAL / "prices" / "djia31_daily_2006_2017.csv.gz")
     with gzip.open(path, "rt", encoding="ascii") as lines:
         for row in csv.DictReader(lines):
-            if "2008-10-01" <= row["date"] <= "2008-10-17" and row["open"] and row["close"]:
+            if "2008-10-01" <= row["date"] <= "2008-10-10" and row["open"] and row["close"]:
                 bars.setdefault(row["symbol"], {})[date.fromisoformat(row["date"])] = (
                     float(row["open"]), float(row["close"]),
                 )  # fmt: skip
-    days = calendar.sessions(date(2008, 10, 1), date(2008, 10, 17))
+    days = calendar.sessions(date(2008, 10, 1), date(2008, 10, 10))
     with contextlib.closing(Desk(tmp_path, settings, warehouse, calendar.decision_time(days[2]))) as desk:
         # The circuit breaker would rightly stop this in its first week.
         desk.settings = desk.settings.model_copy(update={"max_daily_loss": 0.5, "max_drawdown": 0.9})

@@ -44,6 +44,8 @@ class Asset:
 
 
 class OneStock:
+    def refresh(self) -> None: ...
+
     def knows(self, session: date) -> bool:
         return True
 
