@@ -127,7 +127,7 @@ def _context(data: Dataset, place: Path) -> dict[str, str]:
             r"\b([A-Z][A-Z0-9]{2,})\b", name
         )
         return {"series_id": found[1]} if found else {}
-    if data.name in ("analyst_ratings", "fundamentals"):
+    if data.name in ("analyst_ratings", "fundamentals", "filings"):
         found = re.search(r"(?:^|_)([A-Z]{1,5}(?:[.-][A-Z])?)(?:_|\.json|$)", name)
         return {"symbol": found[1].replace("-", ".")} if found else {}
     if data.name == "gov_contracts":

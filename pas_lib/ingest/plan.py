@@ -59,7 +59,7 @@ _LISTED = """
 """
 
 #: Datasets asked for as a whole, from the last good collection on (the watermark under the item "").
-_BY_WATERMARK = frozenset({"analyst_ratings", "insider_buying"})
+_BY_WATERMARK = frozenset({"analyst_ratings", "filings", "insider_buying"})
 _WATERMARK = """
     select max(watermark) as day from ops.ingest_runs where dataset = %s and status in ('loaded', 'unchanged')
 """
@@ -84,6 +84,11 @@ _COMPANIES = """
     order by members.symbol
 """
 _DOCUMENTS = "select url from ops.landing_files where dataset = %s and source = any(%s)"
+
+#: Companies whose filings are loaded, each with the day of its last one.
+_FILED = """
+    select symbol, max(filed) as day from raw.filings where source = 'sec_submissions' group by symbol
+"""
 
 #: Datasets asked for item by item: the column that names the item.
 _ITEM_COLUMN = {"prices": "symbol", "wiki_views": "article", "sp500_index": "symbol", "macro_series": "series_id"}
@@ -146,9 +151,15 @@ def plan(
             "select symbol, max(filed) as day from raw.fundamentals where filed is not null group by 1"
         )
         loaded = {row["symbol"]: row["day"] for row in found if row["symbol"] is not None}
+    elif dataset.name == "filings":
+        found = warehouse.rows(_COMPANIES)
+        items = [row["symbol"] for row in found if row["listed"] or row["cik"]]
+        ids = {row["symbol"]: row["cik"] for row in found if row["cik"]}
+        rows = warehouse.rows(_FILED)
+        loaded |= {row["symbol"]: row["day"] for row in rows if row["symbol"] is not None}
     elif dataset.name == "wiki_views":
         items = sorted(row["title"] for row in warehouse.rows(_TITLES))
-    if dataset.name in ("prices", "wiki_views", "fundamentals") and not items:
+    if dataset.name in ("prices", "wiki_views", "fundamentals", "filings") and not items:
         raise SourceError(f"{dataset.name}: nothing to ask for", hint="collect the dataset universe first")
     if start is None:
         starts = {item: max(first, day - dataset.overlap) for item, day in loaded.items()}
@@ -204,7 +215,7 @@ def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime
     """
     state = landing.load_state(f"ask-{dataset.name}")
     if state is None:
-        if dataset.name in ("prices", "wiki_views", "fundamentals"):
+        if dataset.name in ("prices", "wiki_views", "fundamentals", "filings"):
             return None
         return Ask(dataset.name, settings, now, dataset.history_start or _BEGINNING)
     return Ask(

@@ -68,6 +68,7 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b'"epochGradeDate":', b'"gradeTime":'),
         (b'"defaultKeyStatistics":', b'"keyStatistics":'),
         (b'"reportedValue":', b'"value":'),
+        (b'"earningsDate":', b'"earningsTime":'),
     ),
     "benzinga": ((b'"action_company":', b'"rating_action":'),),
     "wikimedia": ((b'"views":', b'"view_count":'),),
@@ -80,6 +81,7 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b"Company Name", b"Registrant  "),
         (b"ownershipDocument", b"ownershipReport"),
         (b'"filed":', b'"filedOn":'),
+        (b'"filingDate":', b'"filedOn":'),
     ),
     "quiver": (
         (b"recentTradesData", b"recentTrades2"),

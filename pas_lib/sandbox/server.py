@@ -40,6 +40,7 @@ from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.washington import SenateLda, UsaSpending, Washington
 from pas_lib.sandbox.sites.wikimedia import Pageviews
 from pas_lib.sandbox.sites.yahoo import YahooChart
+from pas_lib.sandbox.sites.yahoo_calendar import Calendar
 from pas_lib.sandbox.sites.yahoo_figures import YahooFigures
 from pas_lib.sandbox.sites.yahoo_summary import YahooSummary
 from pas_lib.sandbox.statements import Statements
@@ -151,6 +152,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     benzinga, summary = Benzinga(context, ratings), YahooSummary(context, ratings)
     figures = YahooFigures(context, statements)
     summary.modules.update(figures.modules)
+    summary.modules["calendarEvents"] = Calendar(context).module
     routes: list[BaseRoute] = [
         Route("/yahoo/v8/finance/chart/{symbol}", yahoo.chart),
         Route("/yahoo/", summary.cookie),

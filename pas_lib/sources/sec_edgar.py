@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 
 from pas_lib import clock
 from pas_lib.clock import NY
-from pas_lib.errors import SourceError
 from pas_lib.sources import insiders
 from pas_lib.sources.base import (
     UNKNOWN_TIME,
@@ -29,9 +28,10 @@ from pas_lib.sources.base import (
     excerpt,
     looks_like_html,
 )
+from pas_lib.sources.edgar import absent, error_code, stated_title, stop_if_refused
 
 #: The day's index appears then.
-_INDEX_TIME = time(22, 15)
+INDEX_TIME = time(22, 15)
 #: A first load without dates goes back this far: every filing is a request of its own.
 _FIRST_LOAD = timedelta(days=35)
 _FORMS = frozenset({"4", "4/A"})
@@ -54,7 +54,7 @@ class SecEdgar(Source):
         """Yield one request per weekday whose index is out."""
         base = base_url(self, ask.settings)
         local = ask.now.astimezone(NY)
-        last = local.date() if local.time() >= _INDEX_TIME else local.date() - timedelta(days=1)
+        last = local.date() if local.time() >= INDEX_TIME else local.date() - timedelta(days=1)
         if ask.end is not None:
             last = min(last, ask.end)
         day = ask.start_of("")
@@ -110,12 +110,7 @@ class SecEdgar(Source):
         SourceError
             If EDGAR refuses the caller: asking again at once would only prolong that.
         """
-        if payload.status in (403, 404) and not absent(payload):
-            said = stated_title(payload)
-            raise SourceError(
-                f"{self.name}: HTTP {payload.status} from {payload.url}{f': {said}' if said else ''}",
-                hint="declare who asks with PAS_CONTACT, and wait ten minutes",
-            )
+        stop_if_refused(payload)
         self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
@@ -125,10 +120,7 @@ class SecEdgar(Source):
         if not payload.body.strip():
             raise payload.error("the answer is empty")
         if absent(payload):
-            day = payload.context.get("day")
-            if day is None or _is_working_day(date.fromisoformat(day)):
-                raise payload.error(f"there is none ({_code(payload)})")
-            return [Batch("insider_buying", note=f"no index on {day}, a holiday")]
+            return [Batch("insider_buying", note=absent_day(payload))]
         if b"EDGAR Dissemination Feed" in payload.body[:3000] or payload.context.get("kind") == "index":
             lines = _index(payload)
             if payload.context:
@@ -137,20 +129,18 @@ class SecEdgar(Source):
         return [_filing(payload)]
 
 
-def _code(payload: Payload) -> str:
-    found = re.search(rb"<Code>(\w+)</Code>", payload.body[:1000])
-    return found[1].decode() if found else ""
+def absent_day(payload: Payload) -> str:
+    """Return a note about a day without an index.
 
-
-def absent(payload: Payload) -> bool:
-    """Return whether the store says that there is no such file: as XML, unlike the refusal of a caller."""
-    return _code(payload) in ("AccessDenied", "NoSuchKey")
-
-
-def stated_title(payload: Payload) -> str:
-    """Return the title of a page that came instead, or an empty text."""
-    found = re.search(rb"<title>(.*?)</title>", payload.body[:4000], re.S | re.I)
-    return excerpt(found[1], 120) if found else ""
+    Raises
+    ------
+    PayloadError
+        If there should be one.
+    """
+    day = payload.context.get("day")
+    if day is None or _is_working_day(date.fromisoformat(day)):
+        raise payload.error(f"there is none ({error_code(payload)})")
+    return f"no index on {day}, a holiday"
 
 
 def _is_working_day(day: date) -> bool:

@@ -8,19 +8,14 @@ megabytes; they are read one at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pas_lib.errors import SourceError
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt, looks_like_html
-from pas_lib.sources.sec_edgar import absent, stated_title
-
-TICKERS = "https://www.sec.gov/files/company_tickers.json"
+from pas_lib.sources import edgar
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url
 
 #: What is kept: revenue and costs, profit, cash flow, balance sheet, shares. The order means nothing here.
 CONCEPTS = frozenset(
@@ -101,13 +96,7 @@ class SecFacts(Source):
 
     def prepare(self, ask: Ask, fetch: Callable[[Request], Payload]) -> Ask:
         """Look up the CIKs of the symbols whose company is not known by one."""
-        unknown = [symbol for symbol in ask.items if symbol not in ask.ids]
-        if not unknown:
-            return ask
-        url = f"{base_url(self, ask.settings)}/files/company_tickers.json" if _is_sandbox(ask) else TICKERS
-        listed = _tickers(fetch(Request(self.name, ask.dataset, "company_tickers", url, context={"kind": "tickers"})))
-        found = {symbol: listed[symbol] for symbol in unknown if symbol in listed}
-        return replace(ask, ids={**ask.ids, **found})
+        return edgar.with_ciks(self, ask, fetch)
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per company: share classes have the facts in common."""
@@ -136,22 +125,17 @@ class SecFacts(Source):
         SourceError
             If EDGAR refuses the caller: asking again at once would only prolong that.
         """
-        if payload.status in (403, 404) and not absent(payload):
-            said = stated_title(payload)
-            raise SourceError(
-                f"{self.name}: HTTP {payload.status} from {payload.url}{f': {said}' if said else ''}",
-                hint="declare who asks with PAS_CONTACT, and wait ten minutes",
-            )
-        if payload.context.get("kind") == "tickers":
-            _tickers(payload)
+        edgar.stop_if_refused(payload)
+        if edgar.are_tickers(payload):
+            edgar.read_tickers(payload)
         else:
             self.parse(payload)
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one row per figure and filing, of the concepts kept."""
-        if absent(payload):
+        if edgar.absent(payload):
             return [Batch("fundamentals", missing=True, note=f"{payload.label} has filed no figures")]
-        document = _document(payload)
+        document = edgar.json_object(payload)
         facts = _facts(payload, document)
         cik = str(document.get("cik", "")).zfill(10)
         if not cik.isdigit() or int(cik) == 0:
@@ -162,39 +146,11 @@ class SecFacts(Source):
         return [_batch(payload, cik, facts)]
 
 
-def _is_sandbox(ask: Ask) -> bool:
-    return ask.settings.sources == "sandbox"
-
-
-def _document(payload: Payload) -> dict[str, Any]:
-    if looks_like_html(payload.body):
-        raise payload.error(stated_title(payload) or "an HTML page came instead of JSON")
-    try:
-        document = orjson.loads(payload.body)
-    except orjson.JSONDecodeError:
-        said = excerpt(payload.body)
-        raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
-    if not isinstance(document, dict):
-        raise payload.error(f"not an object but {type(document).__name__}")
-    return document
-
-
 def _facts(payload: Payload, document: dict[str, Any]) -> dict[str, Any]:
     facts = document.get("facts")
     if not isinstance(facts, dict):
         raise payload.error(f"not found among {', '.join(list(document)[:6])}", field_name="facts")
     return facts
-
-
-def _tickers(payload: Payload) -> dict[str, str]:
-    """Return symbol -> CIK of the list of companies; share classes are written with a dash there."""
-    rows = list(_document(payload).values())
-    if not rows:
-        raise payload.error("the list of companies is empty")
-    try:
-        return {str(row["ticker"]).upper().replace("-", "."): f"{int(row['cik_str']):010d}" for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
-        raise payload.error("a company cannot be read", field_name=str(error).strip("'")) from None
 
 
 def _batch(payload: Payload, cik: str, facts: dict[str, Any]) -> Batch:

@@ -16,6 +16,7 @@ from pas_lib.clock import NY
 from pas_lib.sandbox.insiders import Filing, InsiderFilings, Line
 from pas_lib.sandbox.sites.base import Context, nameless, reply
 from pas_lib.sandbox.sites.company_facts import CompanyFacts
+from pas_lib.sandbox.sites.sec_reports import ReportFilings
 
 UNDECLARED: Final = (
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n'
@@ -38,6 +39,7 @@ class Edgar:
         self.context = context
         self.filings = filings
         self.facts = facts
+        self.reports = ReportFilings(context, filings)
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
@@ -53,6 +55,9 @@ class Edgar:
             return self.facts.facts(asked[1]) or _missing("NoSuchKey", "The specified key does not exist.", 404)
         if path == "files/company_tickers.json":
             return self.facts.tickers()
+        if path.startswith("submissions/"):
+            found_file = self.reports.submissions(path.removeprefix("submissions/"))
+            return found_file or _missing("NoSuchKey", "The specified key does not exist.", 404)
         if path.startswith("Archives/edgar/data/"):
             filing = self.filings.at(path.removeprefix("Archives/"), self.context.now)
             if filing is not None:
@@ -68,16 +73,16 @@ class Edgar:
         known = self.filings.filed_on(day, self.context.now) if right and day else None
         if day is None or known is None:
             return _missing("AccessDenied", "Access Denied", 403)
-        return reply(_index_text(day, known), 200, "application/octet-stream")
+        return reply(_index_text(day, known, self.reports.filed_on(day)), 200, "application/octet-stream")
 
 
 def _missing(code: str, said: str, status: int) -> Response:
     return reply(REFUSED.format(code=code, said=said), status, "application/xml")
 
 
-def _index_text(day: date, filings: list[Filing]) -> str:
+def _index_text(day: date, filings: list[Filing], reports: list[tuple[str, str, str, str]]) -> str:
     """Write an index as it is written: fixed width, names that overrun, each filing under everyone concerned."""
-    lines = []
+    lines = [(form, name, cik, day, path) for form, name, cik, path in reports]
     for number, form in enumerate(OTHERS):
         # Letters of the staff carry another date than the index.
         filed = day - timedelta(days=9) if form == "CORRESP" else day
