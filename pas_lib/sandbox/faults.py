@@ -32,6 +32,7 @@ SITES: Final = (
     "quiver",
     "sec",
     "benzinga",
+    "benzinga-page",
     "senate-lda",
     "usaspending",
     "house-clerk",
@@ -71,6 +72,7 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
         (b'"earningsDate":', b'"earningsTime":'),
     ),
     "benzinga": ((b'"action_company":', b'"rating_action":'),),
+    "benzinga-page": ((b'"rating_current":', b'"rating":'),),
     "wikimedia": ((b'"views":', b'"view_count":'),),
     "wikipedia": ((b">Symbol<", b">Code<"), (b">Ticker<", b">Code<")),
     "ishares": ((b"Ticker,Name,", b"Code,Issuer,"),),
@@ -114,6 +116,11 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
     "fredgraph": ("text/csv", b"observation_date\n"),
     "quiver-api": ("application/json", b"[]"),
     "benzinga": ("application/json", b'{"ratings":[]}'),
+    "benzinga-page": (
+        "text/html; charset=utf-8",
+        b'<html><body><script id="__NEXT_DATA__" type="application/json">'
+        b'{"props":{"pageProps":{"ratings":[]}}}</script></body></html>',
+    ),
     "sec": (
         "application/octet-stream",
         b"Description:           Daily Index of EDGAR Dissemination Feed by Form Type\n \n"

@@ -161,6 +161,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/yahoo/ws/fundamentals-timeseries/v1/finance/timeseries/{symbol}", figures.timeseries),
         Route("/benzinga/api/v2.1/calendar/ratings", benzinga.answer),
         Route("/benzinga/api/v2/calendar/ratings", benzinga.answer),
+        Route("/benzinga-page/analyst-stock-ratings/{kind}", benzinga.page),
         Route("/wikimedia/{path:path}", views.answer),
         Route("/wikipedia/w/api.php", wikipedia.api),
         Route("/wikipedia/wiki/{title:path}", wikipedia.page),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pas_lib.clock import NY
+from pas_lib.clock import NY, next_session_midnight
 from pas_lib.sources import ratings
 from pas_lib.sources.base import (
     Ask,
@@ -123,7 +123,7 @@ class Benzinga(Source):
         rejects: list[Reject] = []
         for row in self._rows(payload):
             try:
-                records.append(_record(row))
+                records.append(record(row))
             except (ValueError, TypeError, KeyError) as error:
                 rejects.append(Reject(row, str(error)))
         scopes: list[dict[str, Any]] = []
@@ -137,26 +137,39 @@ class Benzinga(Source):
 _symbol = lru_cache(maxsize=16_384)(canonical)
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
-    rated = ratings.read_local(row["date"], row["time"])
-    importance = row.get("importance")
+def record(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a rating from a row of the calendar or of a page, which may leave out the number, the hour and more.
+
+    Without an hour a rating counts as published when the next session's day begins; without a number it is known by its
+    day and firm.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it cannot be read.
+    """
+    day = date.fromisoformat(row["date"][:10])
+    clock_time = row.get("time")
+    rated = ratings.read_local(row["date"], clock_time) if clock_time else next_session_midnight(day).astimezone(UTC)
+    firm = ratings.text_or_none(row["analyst"])
+    importance, updated = row.get("importance"), row.get("updated")
     return {
-        "event_date": date.fromisoformat(row["date"]),
+        "event_date": day,
         "symbol": _symbol(row["ticker"]),
-        "rating_id": str(row["id"]),
-        "firm": ratings.text_or_none(row["analyst"]),
+        "rating_id": str(row.get("id") or f"{row['date']}-{clock_time or ''}-{ratings.slug(firm or '')}"),
+        "firm": firm,
         "analyst": ratings.text_or_none(row.get("analyst_name")),
         "action": ratings.read_action(row["action_company"]),
         "rating_current": ratings.text_or_none(row["rating_current"]),
         "rating_prior": ratings.text_or_none(row.get("rating_prior")),
         "target_action": ratings.read_target_action(row.get("action_pt")),
-        "target_current": ratings.read_target(row["pt_current"]),
+        "target_current": ratings.read_target(row.get("pt_current")),
         "target_prior": ratings.read_target(row.get("pt_prior")),
         "currency": ratings.text_or_none(row.get("currency")),
         "importance": int(importance) if importance is not None else None,
         "notes": ratings.text_or_none(row.get("notes")),
         "rated_at": rated,
-        "updated_at": max(rated, ratings.read_epoch(row["updated"])),
+        "updated_at": max(rated, ratings.read_epoch(updated)) if updated is not None else None,
     }
 
 

@@ -95,6 +95,7 @@ _SITES = {
     "house-clerk": Politeness(per_second=1.0, workers=1, timeout=60.0),
     # Quick calls are answered with 503.
     "senate-efd": Politeness(per_second=0.5, workers=1, timeout=60.0),
+    "benzinga-page": Politeness(per_second=0.2, workers=1, browser=True, timeout=60.0),
 }
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 

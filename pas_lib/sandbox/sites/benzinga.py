@@ -1,23 +1,30 @@
-"""Benzinga's calendar of ratings."""
+"""Benzinga's calendar of ratings, and its public pages of them."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pas_lib.clock import NY
 from pas_lib.sandbox.ratings import Rating, Ratings
-from pas_lib.sandbox.sites.base import Context, reply
+from pas_lib.sandbox.sites.base import Context, nameless, reply
 
 TOKEN: Final = "sandbox"  # noqa: S105 - the sandbox's own, no secret
 MAX_PAGE: Final = 1000
+#: So many of the newest ratings a public page shows; by page, whose.
+SHOWN: Final = 200
+PAGES: Final = {
+    "upgrades": ("Upgrades", "Initiates Coverage On", "Reiterates", "Maintains"),
+    "downgrades": ("Downgrades",),
+}
 
 
 class Benzinga:
-    """``/api/v2.1/calendar/ratings``."""
+    """``/api/v2.1/calendar/ratings`` and ``/analyst-stock-ratings/{upgrades|downgrades}``."""
 
     def __init__(self, context: Context, ratings: Ratings) -> None:
         self.context = context
@@ -38,6 +45,32 @@ class Benzinga:
             return reply({"ok": False, "errors": [{"code": "bad_request", "value": "invalid parameter"}]}, 400)
         rows = found[page * size : (page + 1) * size]
         return reply({"ratings": [self._row(rating) for rating in rows]} if rows else [])
+
+    async def page(self, request: Request) -> Response:
+        """Answer with a public page: the newest ratings in a script, among much else."""
+        actions = PAGES.get(request.path_params["kind"])
+        if nameless(request):
+            return reply("<html><head><title>Access denied</title></head><body></body></html>", 403, "text/html")
+        if actions is None:
+            return reply("<html><head><title>Not found</title></head><body></body></html>", 404, "text/html")
+        rows = [self._row(rating) for rating in self.ratings.visible(self.context.now) if rating.action in actions]
+        for row in rows[:SHOWN]:
+            target, prior = (float(row[name] or 0) for name in ("pt_current", "pt_prior"))
+            row["pt_pct_change"] = f"{100 * (target / prior - 1):.2f}" if target and prior else ""
+        data = {
+            "props": {"pageProps": {"nodes": [{"title": "Analysts turn"}], "calendar": {"ratings": rows[:SHOWN]}}},
+            "page": "/[[...slug]]",
+        }
+        # As the framework writes it: no bare "<" within a script.
+        script = orjson.dumps(data).replace(b"<", b"\\u003c").decode()
+        return reply(
+            '<!DOCTYPE html><html lang="en"><head><title>Analyst Stock Ratings</title>'
+            '<script type="application/ld+json">{"@context":"https://schema.org","@type":"WebPage"}</script>'
+            '<script>window.dataLayer = [];</script></head><body><div id="__next"></div>'
+            f'<script id="__NEXT_DATA__" type="application/json">{script}</script></body></html>',
+            200,
+            "text/html; charset=utf-8",
+        )
 
     def _select(self, query: dict[str, str]) -> list[Rating]:
         now = self.context.now

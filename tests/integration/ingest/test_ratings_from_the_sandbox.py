@@ -62,7 +62,7 @@ def settings_of(sandbox: RunningSandbox) -> Settings:
     return settings_at(sandbox.url, "postgresql://unused/unused", sandbox.home)
 
 
-@pytest.mark.parametrize("name", ["benzinga", "yahoo_summary"])
+@pytest.mark.parametrize("name", ["benzinga", "benzinga_page", "yahoo_summary"])
 @pytest.mark.parametrize("kind", ["429", "500", "truncated", "disconnect", "columns", "challenge", "empty", "blank"])
 def test_a_fault_that_stays_is_an_error_and_one_that_passes_is_not(name, kind, here, sandbox):
     items = rated(sandbox)
@@ -92,6 +92,16 @@ def test_both_roads_tell_the_same(here, sandbox):
     one, other = (collect(name, here, symbols(sandbox)) for name in ("benzinga", "yahoo_summary"))
     assert len(slots(one, stable)) > 150
     assert slots(one, stable) == slots(other, stable)
+
+
+def test_the_page_tells_the_newest_ratings_as_the_calendar_does(here, sandbox):
+    page = {row["rating_id"]: row for row in collect("benzinga_page", here, ())}
+    calendar = {row["rating_id"]: row for row in collect("benzinga", here, ())}
+    assert len(page) > 200
+    assert {row["action"] for row in page.values()} >= {"upgrade", "downgrade", "maintain"}
+    assert all(row == calendar[number] for number, row in page.items())
+    newest = max(row["rated_at"] for row in calendar.values())
+    assert newest in {row["rated_at"] for row in page.values()}
 
 
 def fail() -> Any:
@@ -182,7 +192,7 @@ def test_the_cookie_goes_with_every_question(tmp_path):
 # -- the whole road
 
 
-@pytest.mark.parametrize("name", ["benzinga", "yahoo_summary"])
+@pytest.mark.parametrize("name", ["benzinga", "benzinga_page", "yahoo_summary"])
 def test_sessions_are_collected_exactly_once(name, warehouse: Warehouse, tmp_path: Path, monkeypatch):
     for module in (road, plan):
         monkeypatch.setattr(module, "usable_sources", lambda data, settings: usable(data, settings, name))

@@ -159,7 +159,7 @@ def test_what_the_sites_are_asked(tmp_path):
     [
         ("sandbox", {}, ["benzinga"]),
         ("public", {"BENZINGA_API_KEY": "b"}, ["yahoo_summary"]),
-        ("subscribed", {}, ["yahoo_summary"]),
+        ("subscribed", {}, ["benzinga_page"]),
         ("subscribed", {"BENZINGA_API_KEY": "b"}, ["benzinga"]),
     ],
 )
@@ -242,3 +242,63 @@ def test_equal_grades_of_one_second_are_told_apart_and_bad_ones_rejected():
     assert [row["rating_id"] for row in batch.records] == ["1738352759-some-broker", "1738352759-some-broker-2"]
     assert [reject.reason for reject in batch.rejects] == ["None is not a time"]
     assert batch.scopes == [{"symbol": "AAA", "scope_start": date(2025, 1, 31)}]
+
+
+# -- Benzinga's page
+
+LATEST = {**{k: v for k, v in ROW.items() if k not in ("updated", "adjusted_pt_current")}, "pt_pct_change": "1.5"}
+
+
+def page(rows: Any, title: str = "Ratings", end: str = "</html>") -> bytes:
+    data = json.dumps({"props": {"pageProps": {"nodes": [[], [1], [{"a": 1}]], "x": {"ratings": rows}}}})
+    return (
+        f"<!DOCTYPE html><html><head><title>{title}</title><script>var a = 1;</script>"
+        "<script type='application/ld+json'>{not json}</script></head><body>"
+        f"<script id='__NEXT_DATA__' type='application/json'>{data}</script></body>{end}"
+    ).encode()
+
+
+def test_ratings_are_found_wherever_the_page_keeps_them(tmp_path):
+    (batch,) = source("benzinga_page").parse(payload("benzinga_page", page([LATEST, ROW])))
+    (expected,) = source("benzinga").parse(payload("benzinga", {"ratings": [ROW]}))
+    first, second = batch.records
+    assert second == expected.records[0]
+    assert {**first, "updated_at": second["updated_at"]} == second
+    assert (first["updated_at"], batch.scopes) == (None, [])
+    # The same columns by another layout: the whole script is the list.
+    other = b"<html><body><script>" + json.dumps([LATEST]).encode() + b"</script></body></html>"
+    file = tmp_path / "upgrades.html"
+    file.write_bytes(other)
+    (row,) = parse_file("analyst_ratings", file)
+    assert (row["symbol"], row["action"], row["rating_id"]) == ("BRK.B", "upgrade", "659e84b3b02d4100013258aa")
+
+
+def test_a_rating_without_hour_or_number_is_known_the_next_session():
+    bare = {k: v for k, v in LATEST.items() if k not in ("time", "id")}
+    (batch,) = source("benzinga_page").parse(payload("benzinga_page", page([bare])))
+    (row,) = batch.records
+    assert row["rated_at"] == datetime(2024, 1, 11, tzinfo=NY)
+    assert row["rating_id"] == "2024-01-10--some-broker"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "the answer is empty"),
+        (page([LATEST], end=""), "cut off"),
+        (page([], title="Just a moment..."), "blocked or changed, no ratings in the page 'Just a moment...'"),
+        (page([{"rating": "Buy"}]), "blocked or changed"),
+        (page([{k: v for k, v in LATEST.items() if k != "ticker"}]), "'ticker' not found"),
+        (b'{"ratings": []}', "cut off, or none"),
+    ],
+)
+def test_a_page_without_ratings_fails(body, said):
+    with pytest.raises(PayloadError) as caught:
+        source("benzinga_page").check(payload("benzinga_page", body))
+    assert said in str(caught.value)
+
+
+def test_rows_of_the_page_that_cannot_be_read_are_rejected_one_by_one():
+    bad = [{**LATEST, "date": "soon"}, {**LATEST, "ticker": None}, {**LATEST, "pt_current": "much"}]
+    (batch,) = source("benzinga_page").parse(payload("benzinga_page", page([LATEST, *bad])))
+    assert (len(batch.records), len(batch.rejects)) == (1, 3)
