@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from api import errors
+from api.audit import audited
 from api.auth import Guard, require_read
 from api.middleware import Boundary, keep_queries_out_of_the_access_log
-from api.routers import book, control, dashboard, prometheus, research, system, tables
+from api.routers import book, control, dashboard, jobs, prometheus, research, system, tables
+from api.scheduler import Scheduler
 from api.store import Mirror, PostgresPool, Store
 from pas_lib.clock import Clock, SystemClock, clock_for
 from pas_lib.settings import Settings
@@ -72,6 +74,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.state.market_clock = market_clock or clock_for(settings)
     app.state.guard = guard
     app.state.store = store
+    app.state.scheduler = Scheduler(settings)
     keep_queries_out_of_the_access_log()
     errors.install(app)
 
@@ -80,7 +83,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(tables.router, dependencies=reading)
     app.include_router(book.router, dependencies=reading)
     app.include_router(research.router, dependencies=reading)
-    app.include_router(control.router)
+    app.include_router(control.router, dependencies=[Depends(require_read), Depends(audited)])
+    app.include_router(jobs.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(prometheus.router, dependencies=reading)
     app.include_router(dashboard.router)
     app.add_middleware(Boundary, guard=guard)

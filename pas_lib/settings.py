@@ -70,6 +70,7 @@ class Settings(BaseModel):
     # -- credentials
     api_token: SecretStr | None = Field(None, validation_alias=_named("API_TOKEN"))
     api_read_token: SecretStr | None = Field(None, validation_alias=_named("API_READ_TOKEN"))
+    airflow_password: SecretStr | None = Field(None, validation_alias=_named("AIRFLOW_ADMIN_PASSWORD"))
     alpaca_api_key: SecretStr | None = Field(None, validation_alias=_named("ALPACA_API_KEY"))
     alpaca_api_secret: SecretStr | None = Field(None, validation_alias=_named("ALPACA_API_SECRET"))
     alpaca_base_url: str | None = Field(None, validation_alias=_named("ALPACA_BASE_URL"))

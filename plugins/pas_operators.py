@@ -148,12 +148,17 @@ class IngestOperator(StepOperator):
     Parameters
     ----------
     dataset : str
-        A name of the catalogue.
+        A name of the catalogue; may be a template.
+    only_when_due : bool
+        Whether a dataset that is not due is skipped.
     """
 
-    def __init__(self, *, dataset: str, **kwargs: Any) -> None:
+    template_fields = ("dataset",)
+
+    def __init__(self, *, dataset: str, only_when_due: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dataset = dataset
+        self.only_when_due = only_when_due
 
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Fetch, land, validate and load; a dataset that is not due is skipped."""
@@ -161,7 +166,7 @@ class IngestOperator(StepOperator):
         from pas_lib.ingest import ingest
         from pas_lib.stack.due import is_due
 
-        if not is_due(self.dataset, session, here.warehouse):
+        if self.only_when_due and not is_due(self.dataset, session, here.warehouse):
             raise AirflowSkipException(f"{self.dataset} is not due in session {session}")
         return ingest(self.dataset, session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
 

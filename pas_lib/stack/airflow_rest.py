@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -97,7 +98,19 @@ class AirflowRest:
 
     def dags(self) -> dict[str, bool]:
         """Return DAG id -> whether it is paused."""
-        return {dag["dag_id"]: bool(dag["is_paused"]) for dag in self._get("/dags", limit=100)["dags"]}
+        return {dag["dag_id"]: bool(dag["is_paused"]) for dag in self.dag_entries()}
+
+    def dag_entries(self) -> list[dict[str, Any]]:
+        """Return every DAG as Airflow describes it."""
+        return list(self._get("/dags", limit=100)["dags"])
+
+    def run_entries(self, dag_id: str, *, limit: int) -> list[dict[str, Any]]:
+        """Return the latest runs of a DAG as Airflow describes them, newest first."""
+        return list(self._get(f"/dags/{quote(dag_id)}/dagRuns", order_by="-id", limit=limit)["dag_runs"])
+
+    def run_entry(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return a run as Airflow describes it."""
+        return dict(self._get(f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}"))
 
     def import_errors(self) -> list[str]:
         """Return one line per DAG file that could not be read."""
@@ -106,12 +119,17 @@ class AirflowRest:
             for entry in self._get("/importErrors")["import_errors"]
         ]
 
-    def trigger(self, dag_id: str, session: date) -> Run:
-        """Ask for a run keyed by a session; its id names the session, and so do its logs."""
+    def trigger(self, dag_id: str, session: date, conf: Mapping[str, Any] | None = None) -> Run:
+        """Ask for a run keyed by a session, with parameters if any; its id names the session, and so do its logs."""
         run_id = f"manual__{session}__{SystemClock().now():%Y%m%dT%H%M%S.%fZ}"
         answer = self._http.post(
             f"{self.address}/api/v2/dags/{dag_id}/dagRuns",
-            json={"logical_date": None, "partition_key": session.isoformat(), "dag_run_id": run_id},
+            json={
+                "logical_date": None,
+                "partition_key": session.isoformat(),
+                "dag_run_id": run_id,
+                "conf": dict(conf or {}),
+            },
             timeout=60,
         )
         if answer.status_code != 200:
@@ -120,11 +138,11 @@ class AirflowRest:
 
     def run(self, dag_id: str, run_id: str) -> Run:
         """Return a run as it is now."""
-        return _run(self._get(f"/dags/{dag_id}/dagRuns/{run_id}"))
+        return _run(self.run_entry(dag_id, run_id))
 
     def runs_of(self, dag_id: str, session: date) -> list[Run]:
         """Return the runs of a DAG keyed by a session, newest first."""
-        entries = self._get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=25)["dag_runs"]
+        entries = self.run_entries(dag_id, limit=25)
         return [_run(entry) for entry in entries if entry.get("partition_key") == session.isoformat()]
 
     def tasks(self, run: Run) -> list[Task]:

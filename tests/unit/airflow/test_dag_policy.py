@@ -14,7 +14,7 @@ import pytest
 from pas_lib.datasets import catalogue, leaders
 
 ROOT = Path(__file__).resolve().parents[3]
-DAG_IDS = {"collect", "transform", "decide", "execute", "evaluate"}
+DAG_IDS = {"collect", "collect_dataset", "transform", "decide", "execute", "evaluate"}
 
 
 def tasks_of(bag: Any) -> list[Any]:

@@ -1,0 +1,81 @@
+"""Jobs: what Airflow runs, how it went, and asking for a run."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import require_admin, require_read
+from api.errors import Unprocessable
+from api.scheduler import JobDetail, JobList, JobRun, JobRunDetail, Scheduler
+from pas_lib import clock as calendar
+
+router = APIRouter(tags=["jobs"])
+
+
+class RunRequest(BaseModel):
+    """For which session a job is to run."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"session": "2026-01-30"}]})
+
+    session: Annotated[date | None, Field(description="a session of the exchange; the last closed one by default")] = (
+        None
+    )
+
+
+def _scheduler(request: Request) -> Scheduler:
+    found = request.app.state.scheduler
+    assert isinstance(found, Scheduler)  # noqa: S101 - the factory sets it
+    return found
+
+
+Jobs = Annotated[Scheduler, Depends(_scheduler)]
+
+
+@router.get("/scheduler/jobs", dependencies=[Depends(require_read)])
+def list_jobs(jobs: Jobs) -> JobList:
+    """List the jobs with their next time and their latest run."""
+    return jobs.jobs()
+
+
+@router.get("/scheduler/jobs/{job_id}", dependencies=[Depends(require_read)])
+def show_job(jobs: Jobs, job_id: str) -> JobDetail:
+    """Return a job with its latest runs."""
+    return jobs.job(job_id)
+
+
+@router.get("/scheduler/jobs/{job_id}/runs/{run_id}", dependencies=[Depends(require_read)])
+def show_run(jobs: Jobs, job_id: str, run_id: str) -> JobRunDetail:
+    """Return a run with the state of its tasks."""
+    return jobs.run(job_id, run_id)
+
+
+@router.post("/scheduler/jobs/{job_id}/run", status_code=202, dependencies=[Depends(require_admin)])
+def start_job(request: Request, jobs: Jobs, job_id: str, wanted: RunRequest | None = None) -> JobRun:
+    """Ask for a run of a session; every step may be run again without harm."""
+    return jobs.start(job_id, _session(request, wanted))
+
+
+@router.post("/scrapers/{dataset}/run", status_code=202, dependencies=[Depends(require_admin)])
+def collect_dataset(request: Request, jobs: Jobs, dataset: str, wanted: RunRequest | None = None) -> JobRun:
+    """Collect one dataset now, due or not, through the job `collect_dataset`."""
+    from pas_lib.datasets import dataset as entry
+
+    found = entry(dataset)
+    return jobs.start("collect_dataset", _session(request, wanted), {"dataset": found.leader or found.name})
+
+
+def _session(request: Request, wanted: RunRequest | None) -> date:
+    now = request.app.state.market_clock.now()
+    day = wanted.session if wanted else None
+    if day is None:
+        day = calendar.session_on_or_before(now.astimezone(calendar.NY).date())
+        return day if calendar.session_close(day) <= now else calendar.previous_session(day)
+    if not calendar.is_session(day):
+        raise Unprocessable(f"{day} is not a session of the exchange")
+    if calendar.session_close(day) > now:
+        raise Unprocessable(f"session {day} has not closed yet")
+    return day
