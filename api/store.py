@@ -8,7 +8,6 @@ function runs again on the mirror, and the answer says so.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
 import threading
@@ -17,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, TypeVar
@@ -27,6 +25,7 @@ import psycopg
 from psycopg import errors as pg
 
 from api.errors import NotReady
+from api.values import plain
 from pas_lib.clock import Clock
 from pas_lib.warehouse.connection import trusted
 
@@ -69,21 +68,6 @@ class Rows:
     def records(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries of JSON-ready values (see :func:`plain`)."""
         return [dict(zip(self.columns, map(plain, row), strict=True)) for row in self.rows]
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON can carry it: NaN and infinities as null, decimals as numbers, times in UTC."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return float(value) if value.is_finite() else None
-    if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    return value
 
 
 @dataclass
@@ -192,6 +176,20 @@ class PostgresReader(Reader):
                 raise PostgresAway(str(error)) from None
             raise
 
+    def copy(self, statement: str, chunk: int) -> Iterator[bytes]:
+        """Yield what a COPY writes, in pieces of about ``chunk`` bytes; it may take as long as its reader does."""
+        self._conn.execute("set local statement_timeout = 0")
+        with self._conn.cursor() as cursor, cursor.copy(trusted(statement)) as copy:
+            gathered: list[bytes] = []
+            size = 0
+            for line in copy:
+                gathered.append(bytes(line))
+                size += len(line)
+                if size >= chunk:
+                    yield b"".join(gathered)
+                    gathered, size = [], 0
+            yield b"".join(gathered)
+
     def attempt(self, answer: Callable[[Reader], T]) -> T | NotReady:
         """Return a part of an answer, or why it cannot be given; a savepoint keeps the transaction usable."""
         try:
@@ -229,6 +227,15 @@ class MirrorReader(Reader):
             raise NotReady(f"the query took longer than {STATEMENT_TIMEOUT:.0f} s", hint="ask for less") from None
         finally:
             timer.cancel()
+
+    def batches(self, statement: str, size: int) -> Iterator[Rows]:
+        """Yield the rows of a query in batches; at least one, which may be empty."""
+        result = self._cursor.execute(statement)
+        columns = tuple(str(c[0]) for c in result.description or ())
+        rows = result.fetchmany(size)
+        yield Rows(columns, rows)
+        while rows := result.fetchmany(size):
+            yield Rows(columns, rows)
 
 
 class PostgresPool:
@@ -427,6 +434,40 @@ class Store:
                 age = max(0.0, (self._clock.now() - published_at).total_seconds())
                 provenance(Provenance("mirror", published_at, age))
                 return answer(MirrorReader(cursor))
+        except MirrorAway as error:
+            raise NotReady(
+                f"PostgreSQL cannot be reached, and {error}",
+                hint="`make run` starts PostgreSQL, `pas mirror` writes the mirror",
+            ) from None
+
+    def stream(
+        self, pieces: Callable[[Reader], Iterator[bytes]], provenance: Callable[[Provenance], None]
+    ) -> Iterator[bytes]:
+        """Yield the pieces of a long answer from whichever store can be read when it begins.
+
+        Raises
+        ------
+        NotReady
+            If neither store can be read.
+        PostgresAway
+            If PostgreSQL goes away in the middle: the answer is cut off, never continued with other rows.
+        """
+        begun = False
+        try:
+            with self._pool.connection() as conn:
+                provenance(Provenance("postgres"))
+                for piece in pieces(PostgresReader(conn)):
+                    begun = True
+                    yield piece
+                return
+        except PostgresAway:
+            if begun:
+                raise
+        try:
+            with self._mirror.cursor() as (cursor, published_at):
+                age = max(0.0, (self._clock.now() - published_at).total_seconds())
+                provenance(Provenance("mirror", published_at, age))
+                yield from pieces(MirrorReader(cursor))
         except MirrorAway as error:
             raise NotReady(
                 f"PostgreSQL cannot be reached, and {error}",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from api import catalogue
 from api.dependencies import Read
 from api.errors import NotReady
 from api.models import Page, TableInfo, TableList
-from api.store import Reader, Rows
+from api.store import Provenance, Reader, Rows, Store
+from api.streaming import MEDIA_TYPES, Format, table_stream
+from api.values import cell
 
 router = APIRouter(tags=["tables"])
 
@@ -125,28 +125,37 @@ def read_table(
     )
 
 
+@router.get(
+    "/db/{table}/all",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}, "application/x-ndjson": {}}, "description": "every row"}},
+)
+def stream_table(
+    request: Request,
+    table: str,
+    fields: Annotated[str | None, Query(description="columns wanted, separated by commas")] = None,
+    format: Annotated[Format, Query(description="csv, or one JSON object a line")] = "csv",
+) -> StreamingResponse:
+    """Stream a whole table, in no particular order.
+
+    An answer that is cut off by a failure ends without the last chunk, which HTTP clients report.
+    """
+    store: Store = request.app.state.store
+    wanted = catalogue.find(table)
+
+    def remember(provenance: Provenance) -> None:
+        request.state.provenance = provenance
+
+    pieces = table_stream(store, wanted, fields, format, remember)
+    name = f"{wanted.name}.{format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[format], headers=headers)
+
+
 def as_csv(rows: Rows) -> str:
     """Return rows as CSV with a header (RFC 4180): numbers in full precision, times in UTC, NULL and NaN empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(rows.columns)
-    writer.writerows([_cell(value) for value in row] for row in rows.rows)
+    writer.writerows([cell(value) for value in row] for row in rows.rows)
     return buffer.getvalue()
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float | Decimal) and value != value):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict | list):
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return str(value)

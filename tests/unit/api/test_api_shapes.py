@@ -15,7 +15,8 @@ from api.middleware import keep_queries_out_of_the_access_log
 from api.models import Metrics
 from api.routers.dashboard import _embedded
 from api.routers.tables import as_csv
-from api.store import Rows, missing, outdated, plain
+from api.store import Rows, missing, outdated
+from api.values import plain
 
 
 @pytest.mark.parametrize(
