@@ -40,7 +40,15 @@ class WarehouseUnavailable(WarehouseError):
 
 
 class SourceError(PasError):
-    """A site did not answer as promised (status, time-out, challenge page)."""
+    """A site did not answer as promised (status, time-out, challenge page).
+
+    Attributes
+    ----------
+    retry_after : float or None
+        Seconds after which the site wants to be asked again, where it said so.
+    """
+
+    retry_after: float | None = None
 
 
 class PayloadError(SourceError):

@@ -1,7 +1,8 @@
 """The landing: every payload as received, and the queue of what is not loaded yet.
 
 One file per payload: a line of JSON that tells where it came from, then the bytes. A run's manifest is written last,
-into the queue; what has no manifest never happened. A manifest leaves the queue when its rows are committed.
+into the queue; what has no manifest never happened. When its rows are committed a manifest moves from the queue to the
+runs that are loaded, with the time and the number of its load: from those the raw tables can be built again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class LandedFile:
         Bytes of the body.
     source : str
         Site module.
+    key : str
+        Identity of the question.
+    etag, last_modified : str
+        The site's validators.
+    unchanged : bool
+        An earlier run landed the bytes; the site said that they are still the same.
     """
 
     path: str
@@ -47,6 +54,10 @@ class LandedFile:
     sha256: str
     size: int
     source: str
+    key: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,11 @@ class Manifest:
     files: tuple[LandedFile, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether every answer was known before: there is nothing to load."""
+        return all(file.unchanged for file in self.files)
+
     def to_json(self) -> bytes:
         """Return it as JSON."""
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
@@ -96,6 +112,25 @@ class Manifest:
             files=tuple(LandedFile(**entry) for entry in raw["files"]),
             notes=tuple(raw["notes"]),
         )
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run whose rows are committed.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        What it landed.
+    loaded_at : datetime
+        Stamped on its rows as ``ingested_at``.
+    number : int
+        Its place in the order of all loads of the warehouse.
+    """
+
+    manifest: Manifest
+    loaded_at: datetime
+    number: int
 
 
 class Landing:
@@ -186,12 +221,15 @@ class Landing:
     # -- payloads
 
     def write(self, folder: str, number: int, payload: Payload) -> LandedFile:
-        """Land a payload and return where."""
+        """Land a payload and return where; bytes that lie in the landing already stay where they are."""
+        digest = hashlib.sha256(payload.body).hexdigest()
+        told = (payload.key, payload.etag, payload.last_modified, payload.unchanged)
+        if payload.landed:
+            return LandedFile(payload.landed, payload.url, digest, len(payload.body), payload.source, *told)
         label = re.sub(r"[^A-Za-z0-9.^_-]+", "_", payload.label)[:60]
         path = f"{folder}/{number:05d}-{payload.source}-{label}"
         self.put(path, _head(payload) + payload.body)
-        digest = hashlib.sha256(payload.body).hexdigest()
-        return LandedFile(path, payload.url, digest, len(payload.body), payload.source)
+        return LandedFile(path, payload.url, digest, len(payload.body), payload.source, *told)
 
     def read(self, path: str) -> Payload:
         """Return a landed payload."""
@@ -221,9 +259,30 @@ class Landing:
             if dataset is None or manifest.dataset == dataset:
                 yield manifest
 
+    def is_queued(self, run_id: str) -> bool:
+        """Return whether a run waits to be loaded."""
+        return self.exists(f"queue/{run_id}.json")
+
     def done(self, run_id: str) -> None:
         """Take a run off the queue."""
         self.remove(f"queue/{run_id}.json")
+
+    # -- what is loaded
+
+    def loaded(self, run: LoadedRun) -> None:
+        """Keep the manifest of a run whose rows are committed, and take it off the queue."""
+        content = {"loaded_at": run.loaded_at, "number": run.number, "manifest": orjson.loads(run.manifest.to_json())}
+        self.put(f"loaded/{run.manifest.dataset}/{run.manifest.run_id}.json", orjson.dumps(content))
+        self.done(run.manifest.run_id)
+
+    def loaded_runs(self, dataset: str) -> tuple[LoadedRun, ...]:
+        """Return the loaded runs of a dataset in the order of their loads."""
+        found = []
+        for name in self.list(f"loaded/{dataset}"):
+            raw = orjson.loads(self.get(f"loaded/{dataset}/{name}"))
+            manifest = Manifest.from_json(orjson.dumps(raw["manifest"]))
+            found.append(LoadedRun(manifest, datetime.fromisoformat(raw["loaded_at"]), raw["number"]))
+        return tuple(sorted(found, key=lambda run: (run.loaded_at, run.number)))
 
     # -- what the next collection needs when the warehouse is away
 
@@ -238,6 +297,10 @@ class Landing:
         state: dict[str, Any] = orjson.loads(self.get(f"state/{name}.json"))
         return state
 
+    def drop_state(self, name: str) -> None:
+        """Forget a kept dictionary."""
+        self.remove(f"state/{name}.json")
+
 
 def _head(payload: Payload) -> bytes:
     meta = {
@@ -250,6 +313,9 @@ def _head(payload: Payload) -> bytes:
         "content_type": payload.content_type,
         "fetched_at": payload.fetched_at,
         "context": dict(payload.context),
+        "key": payload.key,
+        "etag": payload.etag,
+        "last_modified": payload.last_modified,
     }
     return orjson.dumps(meta) + b"\n"
 
@@ -275,4 +341,7 @@ def split(content: bytes, path: str) -> Payload:
         fetched_at=datetime.fromisoformat(meta["fetched_at"]),
         context=meta["context"],
         body=body,
+        key=meta.get("key", ""),
+        etag=meta.get("etag", ""),
+        last_modified=meta.get("last_modified", ""),
     )

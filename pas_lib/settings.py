@@ -170,11 +170,6 @@ class Settings(BaseModel):
         """Where the data comes from; a warehouse is stamped with it when created."""
         return "sandbox" if self.sources == "sandbox" else "real"
 
-    @property
-    def user_agent(self) -> str:
-        """The identifying User-Agent sent to every site that accepts one."""
-        return "portfolio-allocation-system/0.1" + (f" ({self.contact})" if self.contact else "")
-
 
 def _is_loopback(host: str) -> bool:
     if host == "localhost":

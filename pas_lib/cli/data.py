@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pas_lib.cli.common import AsOf, JsonFlag, context, parse_date, print_json, print_json_line, print_table
+
+
+@contextmanager
+def shown_progress(name: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Show a bar on a terminal's standard error; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total, label: bar.update(task, completed=done, total=total, description=f"{name} {label}")
 
 
 def ingest(
@@ -23,15 +41,17 @@ def ingest(
 
     name = known(dataset).name
     here = context()
-    result = run(
-        name,
-        here.session(as_of),
-        settings=here.settings,
-        clock=here.clock,
-        warehouse=here.warehouse,
-        start=parse_date(start, "--start") if start else None,
-        end=parse_date(end, "--end") if end else None,
-    )
+    with shown_progress(name) as progress:
+        result = run(
+            name,
+            here.session(as_of),
+            settings=here.settings,
+            clock=here.clock,
+            warehouse=here.warehouse,
+            start=parse_date(start, "--start") if start else None,
+            end=parse_date(end, "--end") if end else None,
+            progress=progress,
+        )
     if as_json:
         print_json(result)
         return

@@ -208,16 +208,26 @@ def remember(landing: Landing, ask: Ask) -> None:
     landing.save_state(f"ask-{ask.dataset}", state)
 
 
-def recall(landing: Landing, dataset: Dataset, settings: Settings, now: datetime) -> Ask | None:
+def recall(
+    landing: Landing,
+    dataset: Dataset,
+    settings: Settings,
+    now: datetime,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+) -> Ask | None:
     """Return a request from what was asked last, or None if there was nothing yet.
 
-    Items go back as far as they did then: what was fetched since may not be loaded yet.
+    Items go back as far as they did then: what was fetched since may not be loaded yet. A stated window is kept.
     """
     state = landing.load_state(f"ask-{dataset.name}")
     if state is None:
         if dataset.name in ("prices", "wiki_views", "fundamentals", "filings"):
             return None
-        return Ask(dataset.name, settings, now, dataset.history_start or _BEGINNING)
+        return Ask(dataset.name, settings, now, start or dataset.history_start or _BEGINNING, end=end)
+    if start is not None:
+        return Ask(dataset.name, settings, now, start, tuple(state["items"]), end=end)
     return Ask(
         dataset.name,
         settings,

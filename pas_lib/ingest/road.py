@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,11 @@ from pas_lib.datasets.base import Dataset
 from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError, WarehouseError, WarehouseUnavailable
 from pas_lib.ingest import plan as planning
 from pas_lib.ingest.mapping import name_map
+from pas_lib.ingest.memory import RunMemory, store_validators, validators
+from pas_lib.ingest.resume import Begun, begin
 from pas_lib.ingest.validate import Intake
-from pas_lib.landing import LandedFile, Landing, Manifest
-from pas_lib.sources import Ask, Payload, Source, source, usable_sources
+from pas_lib.landing import LandedFile, Landing, LoadedRun, Manifest
+from pas_lib.sources import Ask, Payload, Request, Source, source, usable_sources
 from pas_lib.sources.http import Client
 from pas_lib.warehouse.bitemporal import Counts, VersionedLoad
 from pas_lib.warehouse.connection import trusted
@@ -27,6 +30,13 @@ from pas_lib.warehouse.connection import trusted
 if TYPE_CHECKING:
     from pas_lib.settings import Settings
     from pas_lib.warehouse import Warehouse
+
+
+#: Told after each answer: questions answered, questions in all, what the last one was about.
+Progress = Callable[[int, int, str], None]
+
+#: Seconds a collection waits for another one of the same dataset.
+_PATIENCE = 3600
 
 
 @dataclass(frozen=True)
@@ -83,8 +93,12 @@ def ingest(
     start: date | None = None,
     end: date | None = None,
     items: Iterable[str] | None = None,
+    progress: Progress | None = None,
 ) -> IngestResult:
     """Collect a dataset: fetch what is new, land it, validate it, load it.
+
+    A first load or a backfill that was interrupted goes on where it stopped. What a site says has not changed since the
+    last collection is neither landed nor loaded again.
 
     Parameters
     ----------
@@ -98,6 +112,8 @@ def ingest(
         A window of event dates to ask for again; by default what follows what is loaded.
     items : iterable of str, optional
         Only these symbols or titles.
+    progress : Progress, optional
+        Told how far it is.
 
     Returns
     -------
@@ -115,9 +131,49 @@ def ingest(
         data = dataset_named(data.leader)
     if data.history == "none" and (start is not None or end is not None):
         return _without_history(data, session)
+    with collecting(warehouse, data.name) as is_there:
+        wish = {"start": start, "end": end, "items": sorted(items) if items is not None else None}
+        return _collect(data, session, settings, clock, warehouse, wish, is_there, progress)
+
+
+@contextmanager
+def collecting(warehouse: Warehouse, name: str) -> Iterator[bool]:
+    """Hold the collection of a dataset: another one waits, and a replay refuses to run.
+
+    Yields whether PostgreSQL is there to keep others away. Without it a collection only lands.
+    """
+    try:
+        conn = psycopg.connect(warehouse.url, autocommit=True, connect_timeout=10, application_name="pas collection")
+    except psycopg.OperationalError:
+        yield False
+        return
+    try:
+        conn.execute("select set_config('lock_timeout', %s, false)", (f"{_PATIENCE}s",))
+        conn.execute("select pg_advisory_lock(hashtext(%s))", (f"collect:{name}",))
+    except psycopg.errors.LockNotAvailable:
+        conn.close()
+        raise PasError(f"{name}: another collection has been running for {_PATIENCE // 60} minutes") from None
+    try:
+        yield True
+    finally:
+        # Closing gives the lock back, whether or not the server is still there.
+        conn.close()
+
+
+def _collect(
+    data: Dataset,
+    session: date | None,
+    settings: Settings,
+    clock: Clock,
+    warehouse: Warehouse,
+    wish: dict[str, Any],
+    is_there: bool,
+    progress: Progress | None,
+) -> IngestResult:
     now = clock.now()
     landing = Landing(settings.landing_url)
     away: WarehouseUnavailable | None = None
+    start, end = wish["start"], wish["end"]
     try:
         ask = planning.plan(data, settings, now, warehouse, start=start, end=end, session=session)
         planning.remember(landing, ask)
@@ -126,19 +182,24 @@ def ingest(
             f"{warehouse.shown_url} is not a warehouse yet, or older than this code", hint="migrate it with `make run`"
         ) from None
     except WarehouseUnavailable as error:
-        recalled = planning.recall(landing, data, settings, now)
+        recalled = planning.recall(landing, data, settings, now, start=start, end=end)
         if recalled is None:
             raise
         ask, away = recalled, error
-    if items is not None:
-        ask = replace(ask, items=tuple(items))
+    if wish["items"] is not None:
+        ask = replace(ask, items=tuple(wish["items"]))
+    wish = {**wish, "sources": [site.name for site in _sources(data, settings)]}
+    may_go_on = is_there and away is None and not ask.following and data.history == "full"
     manifest: Manifest | None = None
     try:
-        manifest = _land(data, ask, landing, session)
+        begun = begin(landing, ask, session, wish, may_go_on=may_go_on)
+        memory = RunMemory(landing, {} if away is not None else validators(data, warehouse), begun.answers)
+        manifest = _land(data, begun, landing, session, now, memory, progress)
         if away is not None:
             return _only_landed(manifest)
         try:
             results, failures = _load_queue(data.name, landing, clock, warehouse)
+            landing.drop_state(begun.name)
             if manifest.run_id in failures:
                 raise failures[manifest.run_id]
             result = next((entry for entry in results if entry.run_id == manifest.run_id), None)
@@ -164,48 +225,85 @@ def _only_landed(manifest: Manifest) -> IngestResult:
     )
 
 
-def _land(data: Dataset, ask: Ask, landing: Landing, session: date | None) -> Manifest:
-    sources = usable_sources(data, ask.settings)
+def _sources(data: Dataset, settings: Settings) -> list[Source]:
+    """Return where a dataset is collected from.
+
+    Raises
+    ------
+    SourceError
+        If there is nowhere.
+    """
+    sources = usable_sources(data, settings)
     if not sources:
         keys = {entry.key_setting for entry in map(source, data.sources) if entry.key_setting}
         hint = (
             f"PAS_SOURCES=subscribed and {' or '.join(sorted(key.upper() for key in keys))} enable one" if keys else ""
         )
-        raise SourceError(f"{data.name} has no source with PAS_SOURCES={ask.settings.sources}", hint=hint)
-    folder = landing.new_folder(data.name, session, ask.now)
+        raise SourceError(f"{data.name} has no source with PAS_SOURCES={settings.sources}", hint=hint)
+    return sources
+
+
+def _land(
+    data: Dataset,
+    begun: Begun,
+    landing: Landing,
+    session: date | None,
+    now: datetime,
+    memory: RunMemory,
+    progress: Progress | None,
+) -> Manifest:
+    """Ask everything, land each answer as it comes, and queue the run."""
+    ask = begun.ask
+    if landing.is_queued(begun.run_id):
+        return next(manifest for manifest in landing.queued(data.name) if manifest.run_id == begun.run_id)
+    number = len(landing.list(begun.folder))
     files: list[LandedFile] = []
     failed: list[str] = []
     left: list[str] = []
     tolerate = int(data.max_failed_share * len(ask.items))
-    for site in sources:
-        for pages in _fetch(site, ask, tolerate, failed, left):
-            files.extend(landing.write(folder, len(files) + number, page) for number, page in enumerate(pages))
+    for site in _sources(data, ask.settings):
+        for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left):
+            files.append(landing.write(begun.folder, number, page))
+            number += not page.landed
+            if progress is not None:
+                progress(done + 1, total, page.label)
     if not files:
         raise SourceError(f"{data.name}: nothing was asked for")
-    notes = (
-        (f"{len(failed)} of {len(ask.items)} items got no answer, left for next time: {failed[0]}",) if failed else ()
-    )
-    manifest = Manifest(
-        folder.rpartition("/")[2],
-        data.name,
-        session,
-        ask.now,
-        ask.end or ask.now.astimezone(NY).date(),
-        tuple(files),
-        (*notes, *left),
-    )
+    notes = []
+    if failed:
+        notes.append(f"{len(failed)} of {len(ask.items)} items got no answer, left for next time: {failed[0]}")
+    unchanged = sum(file.unchanged for file in files)
+    if unchanged:
+        notes.append(f"{unchanged} of {len(files)} answers have not changed since the last collection")
+    if begun.answers:
+        notes.append(f"went on with a collection that was interrupted after {len(begun.answers)} answers")
+    today = now.astimezone(NY).date()
+    watermark = min(ask.end or ask.now.astimezone(NY).date(), today)
+    manifest = Manifest(begun.run_id, data.name, session, now, watermark, tuple(files), (*notes, *left))
     landing.enqueue(manifest)
     return manifest
 
 
-def _fetch(site: Source, ask: Ask, tolerate: int, failed: list[str], left: list[str]) -> Iterable[list[Payload]]:
+def _fetch(
+    site: Source,
+    ask: Ask,
+    now: datetime,
+    memory: RunMemory,
+    tolerate: int,
+    failed: list[str],
+    left: list[str],
+) -> Iterator[tuple[int, int, Payload]]:
+    """Yield each answer with the number of its question and how many there are."""
     read = getattr(site, "read", None)
     if read is not None:
-        for request in site.requests(ask):
-            yield [read(request, ask)]
+        asked = list(site.requests(ask))
+        for number, request in enumerate(asked):
+            yield number, len(asked), read(request, ask)
         return
-    with Client(site, ask.settings, ask.now, tolerate=tolerate) as client:
-        yield from client.fetch_all(site.requests(site.prepare(ask, client.look_up)))
+    with Client(site, ask.settings, now, tolerate=tolerate, memory=memory) as client:
+        asked = list(site.requests(site.prepare(ask, client.look_up)))
+        for number, page in client.pages(asked):
+            yield number, len(asked), page
         failed.extend(client.failed)
         left.extend(client.left)
 
@@ -256,10 +354,19 @@ def _load_queue(
             failures[manifest.run_id] = error
             _record_failure(warehouse, catalogue()[manifest.dataset], manifest, manifest.session, clock.now(), error)
             continue
-        landing.done(manifest.run_id)
+        landing.loaded(_loaded_run(manifest, warehouse))
         if result is not None:
             results.append(result)
     return results, failures
+
+
+def _loaded_run(manifest: Manifest, warehouse: Warehouse) -> LoadedRun:
+    """Return a committed run with the time and number of its load, as the warehouse has them."""
+    row = warehouse.rows(
+        "select min(finished_at) as at, min(load_number) as number from ops.ingest_runs where run_id = %s",
+        (manifest.run_id,),
+    )[0]
+    return LoadedRun(manifest, row["at"], row["number"])
 
 
 def _loaded_elsewhere(warehouse: Warehouse, manifest: Manifest) -> IngestResult:
@@ -299,8 +406,12 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
             for name in names
         }
         notes, missing = list(manifest.notes), []
-        for file in manifest.files:
+        # One answer that changed is read together with those that did not: what they state completely, they state
+        # together. Where none changed, everything in them is loaded.
+        for file in () if manifest.is_unchanged else manifest.files:
             payload = landing.read(file.path)
+            if file.unchanged:
+                payload = replace(payload, fetched_at=manifest.fetched_at)
             for batch in source(file.source).parse(payload):
                 intakes[batch.dataset].add(batch, payload, file.path)
                 if batch.missing:
@@ -310,7 +421,12 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
         for name, intake in intakes.items():
             intake.finish()
             notes += intake.notes()
-            if intake.parsed == 0 and not intake.listed and not catalogue()[name].may_be_empty:
+            if (
+                intake.parsed == 0
+                and not intake.listed
+                and not manifest.is_unchanged
+                and not catalogue()[name].may_be_empty
+            ):
                 raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
         for name, intake in intakes.items():
             new, changed, deleted = intake.load.merge()
@@ -373,16 +489,18 @@ def _record(
     now: datetime,
     notes: list[str],
 ) -> None:
+    store_validators(conn, manifest, now)
+    number = conn.execute("select nextval('ops.load_numbers')").fetchone()
     with conn.cursor() as cursor:
         for name, count in counts.items():
             cursor.execute(
                 "insert into ops.ingest_runs (run_id, dataset, source, session, status, started_at, finished_at,"
-                " payloads, rows_parsed, rows_new, rows_changed, rows_deleted, rows_quarantined, watermark, note)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " payloads, rows_parsed, rows_new, rows_changed, rows_deleted, rows_quarantined, watermark, note,"
+                " load_number) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (
                     manifest.run_id,
                     name,
-                    "+".join(intakes[name].sources),
+                    "+".join(intakes[name].sources or dict.fromkeys(file.source for file in manifest.files)),
                     manifest.session,
                     "loaded" if count.touched else "unchanged",
                     manifest.fetched_at,
@@ -395,13 +513,14 @@ def _record(
                     count.quarantined,
                     manifest.watermark,
                     "; ".join(notes) or None,
+                    number[0] if number else None,
                 ),
             )
         with cursor.copy(
             "copy ops.landing_files (path, dataset, source, run_id, url, sha256, bytes, fetched_at, loaded_at)"
             " from stdin"
         ) as copy:
-            for file in manifest.files:
+            for file in {file.path: file for file in manifest.files if not file.unchanged}.values():
                 copy.write_row(
                     (
                         file.path,

@@ -80,6 +80,10 @@ class Intake:
 
     def add(self, batch: Batch, payload: Payload, path: str) -> None:
         """Take what a payload says about this dataset."""
+        if self._fetched_at not in (None, payload.fetched_at) and self.dataset.resolve is None:
+            # Answers of a collection that was interrupted have come at different times.
+            for source, buffer in self._buffers.items():
+                self._flush(source, buffer)
         self._fetched_at = payload.fetched_at
         self.sources[payload.source] = None
         for reject in batch.rejects:

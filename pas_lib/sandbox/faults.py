@@ -275,6 +275,9 @@ class FaultLayer:
         status, body = 200, b""
         headers: list[tuple[bytes, bytes]] = []
         if fault.after or fault.kind in ("truncated", "disconnect", "columns"):
+            # A spoiled answer is another one than before.
+            plain = [(name, value) for name, value in scope["headers"] if not bytes(name).lower().startswith(b"if-")]
+            scope = {**scope, "headers": plain}
             status, headers, body = await self._answer(scope, receive)
         kind = fault.kind
         if kind == "429":

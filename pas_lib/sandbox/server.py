@@ -44,6 +44,7 @@ from pas_lib.sandbox.sites.yahoo_calendar import Calendar
 from pas_lib.sandbox.sites.yahoo_figures import YahooFigures
 from pas_lib.sandbox.sites.yahoo_summary import YahooSummary
 from pas_lib.sandbox.statements import Statements
+from pas_lib.sandbox.validators import ValidatorLayer
 from pas_lib.sandbox.world import World
 
 HOST: Final = "127.0.0.1"
@@ -189,7 +190,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     ]
     broker = PaperBroker(world, clock, state_dir)
     routes += [Mount("/alpaca", app=broker.router), *broker.admin_routes]
-    return FaultLayer(Starlette(routes=routes), faults)
+    return FaultLayer(ValidatorLayer(Starlette(routes=routes)), faults)
 
 
 class QuietServer(uvicorn.Server):

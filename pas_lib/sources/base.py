@@ -81,6 +81,14 @@ class Payload:
         From the request.
     body : bytes
         The bytes (content encoding undone).
+    key : str
+        Identity of the question: method, address without credentials, body. Empty where nobody asked a site.
+    etag, last_modified : str
+        Validators the site sent, for the next time it is asked.
+    landed : str
+        Where the bytes lie in the landing already; empty for bytes that have just come.
+    unchanged : bool
+        The site said that nothing has changed since these bytes were fetched.
     """
 
     source: str
@@ -92,6 +100,11 @@ class Payload:
     fetched_at: datetime
     context: Mapping[str, str]
     body: bytes
+    key: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    landed: str = ""
+    unchanged: bool = False
 
     def error(self, what: str, *, field_name: str = "") -> PayloadError:
         """Return a one-line error that names the site, the address and, if given, the field."""

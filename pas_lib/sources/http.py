@@ -3,21 +3,29 @@
 Identifies itself, keeps to a rate per site, reuses connections, has a time-out for everything, retries what may pass
 by itself with back-off and respects ``Retry-After``. A body that is not what the site promises (a challenge page with
 status 200, a truncated answer) is asked for once more and then fails loudly.
+
+What was asked before is asked conditionally, where the site gave a validator: a :class:`Memory` knows the validators
+and where the bytes of then lie. Libraries for this (requests-cache, CacheControl, hishel) keep bodies in a store of
+their own, which none puts into PostgreSQL; here the bytes are in the landing anyway.
 """
 
 from __future__ import annotations
 
+import hashlib
+import queue
 import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import orjson
 import requests
 from pyrate_limiter import InMemoryBucket, Limiter, Rate
 from requests.adapters import HTTPAdapter
@@ -34,6 +42,8 @@ _SECRET = re.compile(
 )
 #: Seconds a ``Retry-After`` is waited for; longer ones end the collection.
 _PATIENCE = 120.0
+#: Pages of one request that wait to be landed.
+_LANE_PAGES = 8
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -49,6 +59,47 @@ def strip_credentials(url: str) -> str:
         kept = [(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if not _SECRET.match(k)]
         query = urlencode(kept, safe=":,^|")
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def request_key(request: Request) -> str:
+    """Return the identity of a question: a hash of method, address without credentials, and body."""
+    query = f"?{urlencode(sorted(request.params.items()))}" if request.params else ""
+    body = b"" if request.json is None else orjson.dumps(dict(request.json), option=orjson.OPT_SORT_KEYS)
+    text = f"{'GET' if request.json is None else 'POST'} {strip_credentials(request.url + query)}\n".encode()
+    return hashlib.sha256(text + body).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an earlier answer.
+
+    Parameters
+    ----------
+    etag, last_modified : str
+        Its validators; empty where the site sent none.
+    path : str
+        Where its bytes lie in the landing.
+    sha256 : str
+        Of its bytes.
+    """
+
+    etag: str
+    last_modified: str
+    path: str
+    sha256: str
+
+
+class Memory(Protocol):
+    """What a client remembers beyond its own life."""
+
+    def answered(self, key: str) -> Payload | None:
+        """Return the answer this very collection has landed already, before it was interrupted."""
+
+    def known(self, key: str) -> Known | None:
+        """Return what is known of an earlier collection's answer, if the site may be asked whether it changed."""
+
+    def earlier(self, known: Known) -> Payload | None:
+        """Return an earlier answer from the landing; None where it is gone or damaged."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +148,9 @@ _SITES = {
     "senate-efd": Politeness(per_second=0.5, workers=1, timeout=60.0),
     "benzinga-page": Politeness(per_second=0.2, workers=1, browser=True, timeout=60.0),
 }
+_NAME = "portfolio-allocation-system"
+#: The stand-ins want a contact like the real sites, and have nobody to tell.
+_SANDBOX_CONTACT = "sandbox@localhost"
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
 
@@ -119,15 +173,14 @@ def user_agent(site: str, manner: Politeness, settings: Settings) -> str:
     """
     if manner.browser:
         return _BROWSER
-    if manner.contact and not settings.contact:
+    contact = settings.contact or (_SANDBOX_CONTACT if settings.sources == "sandbox" else None)
+    if manner.contact and contact is None:
         raise SettingsError(
             f"PAS_CONTACT is not set, and {site} refuses callers that do not say how to reach them",
             hint="set it to a mail address",
         )
     # The SEC's own example is a name and an address; forms with brackets are refused there.
-    return (
-        f"portfolio-allocation-system {settings.contact}" if site == "sec" and settings.contact else settings.user_agent
-    )
+    return f"{_NAME} {contact}" if site == "sec" else f"{_NAME}/0.1 ({contact})" if contact else f"{_NAME}/0.1"
 
 
 class _Again(Exception):
@@ -153,13 +206,22 @@ class Client:
     attempts : int
         Tries per request.
     tolerate : int
-        So many requests of :meth:`fetch_all` may get no answer; they are told in ``failed``, and in ``left`` what was
+        So many requests of :meth:`pages` may get no answer; they are told in ``failed``, and in ``left`` what was
         listed and not asked for. An answer that cannot be
         read is never tolerated.
+    memory : Memory, optional
+        Earlier answers; without it every question is asked plainly.
     """
 
     def __init__(
-        self, source: Source, settings: Settings, now: datetime, *, attempts: int = 4, tolerate: int = 0
+        self,
+        source: Source,
+        settings: Settings,
+        now: datetime,
+        *,
+        attempts: int = 4,
+        tolerate: int = 0,
+        memory: Memory | None = None,
     ) -> None:
         self.source = source
         self.settings = settings
@@ -168,6 +230,7 @@ class Client:
         self.tolerate = tolerate
         self.failed: list[str] = []
         self.left: list[str] = []
+        self.memory = memory
         self.manner = politeness(source.site, settings)
         self.agent = user_agent(source.site, self.manner, settings)
         self.sandbox = settings.sources == "sandbox"
@@ -198,8 +261,8 @@ class Client:
             self._sessions.append(session)
         return session
 
-    def fetch(self, request: Request) -> list[Payload]:
-        """Return the answer to a request with all its following pages.
+    def stream(self, request: Request) -> Iterator[Payload]:
+        """Yield the answer to a request and all its following pages, one at a time.
 
         Raises
         ------
@@ -208,9 +271,6 @@ class Client:
         PayloadError
             If the answer is not what the site promises.
         """
-        return list(self._pages(request))
-
-    def _pages(self, request: Request) -> Iterator[Payload]:
         following: Request | None = request
         count = 0
         while following is not None:
@@ -219,11 +279,11 @@ class Client:
             yield page
             if left := self.source.leaves(asked, page):
                 self.left.append(left)
+            count += 1
             for further in self.source.expand(asked, page):
                 yield self._retrying(further)
                 count += 1
             following = self.source.follow(asked, page)
-            count += 1
             if count > 10_000:
                 raise SourceError(f"{self.source.name}: paging does not end at {page.url}")
 
@@ -231,33 +291,54 @@ class Client:
         """Return the answer to one request, without following pages."""
         return self._retrying(request)
 
-    def fetch_all(self, asked: Iterable[Request]) -> Iterator[list[Payload]]:
-        """Yield the answers to many requests in their order, a few at the same time.
+    def fetch(self, request: Request) -> list[Payload]:
+        """Return the answer to a request with all its following pages."""
+        return list(self.stream(request))
 
-        Only a small window of answers is held in memory.
+    def pages(self, asked: Iterable[Request]) -> Iterator[tuple[int, Payload]]:
+        """Yield every page of every request with the request's number, in order; a few are asked at the same time.
+
+        Only a small window of pages is held in memory, however many a request has.
         """
         if self.manner.workers == 1:
-            for request in asked:
-                if self.tolerate:
-                    yield self._fetch_or_note(request)
-                else:
-                    # A list may name many documents: none waits for the others.
-                    yield from ([page] for page in self._pages(request))
+            for number, request in enumerate(asked):
+                for page in self._stream_or_note(request):
+                    yield number, page
             return
+        stop = threading.Event()
         with ThreadPoolExecutor(self.manner.workers, thread_name_prefix="fetch") as pool:
-            waiting: deque[Future[list[Payload]]] = deque()
+            lanes: deque[tuple[int, queue.Queue[Any]]] = deque()
             try:
-                for request in asked:
-                    waiting.append(pool.submit(self._fetch_or_note, request))
-                    if len(waiting) >= 4 * self.manner.workers:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
+                for number, request in enumerate(asked):
+                    lane: queue.Queue[Any] = queue.Queue(_LANE_PAGES)
+                    lanes.append((number, lane))
+                    pool.submit(self._fill, request, lane, stop)
+                    if len(lanes) >= 4 * self.manner.workers:
+                        yield from _drained(*lanes.popleft())
+                while lanes:
+                    yield from _drained(*lanes.popleft())
             finally:
-                for future in waiting:
-                    future.cancel()
+                stop.set()
 
-    def _fetch_or_note(self, request: Request) -> list[Payload]:
+    def fetch_all(self, asked: Iterable[Request]) -> Iterator[list[Payload]]:
+        """Yield the pages of each request that has any, in their order."""
+        for _, pages in groupby(self.pages(asked), key=lambda entry: entry[0]):
+            yield [page for _, page in pages]
+
+    def _fill(self, request: Request, lane: queue.Queue[Any], stop: threading.Event) -> None:
+        """Put a request's pages into its lane, as fast as they are taken out of it."""
+        try:
+            for page in () if stop.is_set() else self._stream_or_note(request):
+                if not _put(lane, page, stop):
+                    return
+            _put(lane, None, stop)
+        except BaseException as error:
+            _put(lane, error, stop)
+
+    def _stream_or_note(self, request: Request) -> Iterable[Payload]:
+        """Return a request's pages; where failures are tolerated all of them or none."""
+        if not self.tolerate:
+            return self.stream(request)
         try:
             return self.fetch(request)
         except PayloadError:
@@ -266,7 +347,7 @@ class Client:
             self.failed.append(str(error))
             if len(self.failed) > self.tolerate:
                 raise
-            return []
+            return ()
 
     def _retrying(self, request: Request) -> Payload:
         retrying = Retrying(
@@ -287,6 +368,9 @@ class Client:
                     raise
                 raise _Again(error) from None
 
+        already = self.memory.answered(request_key(request)) if self.memory is not None else None
+        if already is not None:
+            return already
         try:
             return retrying(attempt)
         except _Again as failure:
@@ -299,11 +383,14 @@ class Client:
         backoff = base * 2.0 ** (state.attempt_number - 1)
         return max(asked or 0.0, min(backoff, _PATIENCE))
 
-    def _once(self, request: Request) -> Payload:
+    def _once(self, request: Request, *, plainly: bool = False) -> Payload:
         if self._limiter is not None:
             self._limiter.try_acquire(self.source.site)
         shown = strip_credentials(f"{request.url}?{urlencode(dict(request.params))}" if request.params else request.url)
         site = self.source.name
+        key = request_key(request)
+        known = self.memory.known(key) if self.memory is not None and request.json is None and not plainly else None
+        conditions = _conditions(known)
         admission = self._admission() if self.source.signs_in else {}
         try:
             answer = self._session().request(
@@ -311,13 +398,29 @@ class Client:
                 request.url,
                 params={**request.params, **admission},
                 json=request.json,
-                headers=dict(request.headers),
+                headers={**request.headers, **conditions},
                 timeout=(10.0, self.manner.timeout),
             )
         except requests.Timeout:
             raise _Again(SourceError(f"{site}: no answer within {self.manner.timeout:g} s from {shown}")) from None
         except requests.RequestException as error:
             raise _Again(SourceError(f"{site}: {_reason(error)} at {shown}")) from None
+        if answer.status_code == 304 and known is not None and conditions and self.memory is not None:
+            earlier = self.memory.earlier(known)
+            if earlier is None:
+                return self._once(request, plainly=True)
+            return replace(
+                earlier,
+                dataset=request.dataset,
+                label=request.label,
+                fetched_at=self.now,
+                context=dict(request.context),
+                key=key,
+                etag=answer.headers.get("etag", known.etag),
+                last_modified=answer.headers.get("last-modified", known.last_modified),
+                landed=known.path,
+                unchanged=True,
+            )
         payload = Payload(
             source=site,
             dataset=request.dataset,
@@ -328,11 +431,16 @@ class Client:
             fetched_at=self.now,
             context=dict(request.context),
             body=answer.content,
+            key=key,
+            etag=answer.headers.get("etag", "") if answer.status_code == 200 else "",
+            last_modified=answer.headers.get("last-modified", "") if answer.status_code == 200 else "",
         )
         if answer.status_code in _RETRYABLE:
             wait = _retry_after(answer, self.now)
             if wait is not None and wait > _PATIENCE:
-                raise SourceError(f"{_status_error(payload, request)}", hint=f"the site asks to wait {wait:.0f} s")
+                refusal = SourceError(f"{_status_error(payload, request)}", hint=f"the site asks to wait {wait:.0f} s")
+                refusal.retry_after = wait
+                raise refusal
             raise _Again(_status_error(payload, request), wait)
         if answer.status_code == 401 and self.source.signs_in:
             # The admission has run out: once more with a new one, then it is an error.
@@ -377,6 +485,33 @@ class Client:
         return answer.status_code, answer.content
 
 
+def _conditions(known: Known | None) -> dict[str, str]:
+    """Return the headers that ask whether an answer has changed; the stronger validator alone where there is one."""
+    if known is None:
+        return {}
+    if known.etag:
+        return {"If-None-Match": known.etag}
+    return {"If-Modified-Since": known.last_modified} if known.last_modified else {}
+
+
+def _put(lane: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
+    """Put an item into a lane, waiting for room; False when nobody wants it any more."""
+    while not stop.is_set():
+        try:
+            lane.put(item, timeout=0.05)
+        except queue.Full:
+            continue
+        return True
+    return False
+
+
+def _drained(number: int, lane: queue.Queue[Any]) -> Iterator[tuple[int, Payload]]:
+    while (item := lane.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        yield number, item
+
+
 def _secrets(request: Request) -> list[str]:
     found = [value for name, value in request.params.items() if _SECRET.match(name)]
     return found + [value.split(" ")[-1] for name, value in request.headers.items() if name == "Authorization"]
@@ -401,6 +536,7 @@ def _reason(error: Exception) -> str:
 
 
 def _retry_after(answer: Any, now: datetime) -> float | None:
+    """Return the seconds a site asks to wait, stated as such or as a date; a date counts from the answer's own."""
     value = answer.headers.get("retry-after")
     if not value:
         return None
@@ -409,6 +545,14 @@ def _retry_after(answer: Any, now: datetime) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, float((parsedate_to_datetime(value) - now).total_seconds()))
+        until = parsedate_to_datetime(value)
     except (TypeError, ValueError):
+        return None
+    try:
+        sent = parsedate_to_datetime(answer.headers.get("date", ""))
+    except (TypeError, ValueError):
+        sent = now
+    try:
+        return max(0.0, float((until - sent).total_seconds()))
+    except TypeError:
         return None

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pas_lib.clock import Clock, clock_for, ny_midnight
+from pas_lib.clock import clock_for, ny_midnight
 from pas_lib.errors import PayloadError, SourceError
-from pas_lib.ingest import IngestResult, ingest
 from pas_lib.sandbox.faults import Fault
-from pas_lib.sandbox.testing import RunningSandbox, running_sandbox
-from pas_lib.settings import Settings
+from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.warehouse import Warehouse
+from tests.support.captures import FRIDAY, MONDAY, Collector
 from tests.support.road import settings_at
-
-FRIDAY, MONDAY = date(2026, 1, 30), date(2026, 2, 2)
-
-
-@dataclass
-class Collector:
-    """A sandbox of its own, and a warehouse."""
-
-    sandbox: RunningSandbox
-    settings: Settings
-    warehouse: Warehouse
-    clock: Clock
-
-    def collect(self, name: str, session: date = FRIDAY, **more: Any) -> IngestResult:
-        return ingest(name, session, settings=self.settings, clock=self.clock, warehouse=self.warehouse, **more)
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        return self.warehouse.rows(query)
-
-    @property
-    def now(self) -> datetime:
-        return self.clock.now()
 
 
 @pytest.fixture

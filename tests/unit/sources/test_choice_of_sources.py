@@ -102,7 +102,7 @@ def test_sites_that_want_to_know_who_asks_are_not_asked_without_a_contact(name: 
         assert "me@fund.example" in client.agent
         assert "example.org" not in client.agent
     with Client(source(name), settings_for(tmp_path, "sandbox"), NOW) as client:
-        assert client.agent == "portfolio-allocation-system/0.1"
+        assert "sandbox@localhost" in client.agent
 
 
 def test_the_sec_is_told_a_name_and_an_address_without_brackets(tmp_path: Path) -> None:
