@@ -89,6 +89,7 @@ def _state(ask: Ask) -> dict[str, Any]:
         "starts": dict(ask.starts),
         "full": ask.full,
         "following": ask.following,
+        "ids": dict(ask.ids),
     }
 
 
@@ -103,6 +104,7 @@ def _asked(state: dict[str, Any], settings: Settings) -> Ask:
         date.fromisoformat(state["end"]) if state["end"] else None,
         state["full"],
         state["following"],
+        state["ids"],
     )
 
 

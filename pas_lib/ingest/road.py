@@ -22,7 +22,7 @@ from pas_lib.ingest.memory import RunMemory, store_validators, validators
 from pas_lib.ingest.resume import Begun, begin
 from pas_lib.ingest.validate import Intake
 from pas_lib.landing import LandedFile, Landing, LoadedRun, Manifest
-from pas_lib.sources import Ask, Payload, Request, Source, source, usable_sources
+from pas_lib.sources import Ask, Payload, Source, source, usable_sources
 from pas_lib.sources.http import Client
 from pas_lib.warehouse.bitemporal import Counts, VersionedLoad
 from pas_lib.warehouse.connection import trusted
