@@ -90,6 +90,7 @@ def _state(ask: Ask) -> dict[str, Any]:
         "full": ask.full,
         "following": ask.following,
         "ids": dict(ask.ids),
+        "known": sorted(ask.known),
     }
 
 
@@ -105,6 +106,7 @@ def _asked(state: dict[str, Any], settings: Settings) -> Ask:
         state["full"],
         state["following"],
         state["ids"],
+        frozenset(state["known"]),
     )
 
 

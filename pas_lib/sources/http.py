@@ -207,8 +207,7 @@ class Client:
         Tries per request.
     tolerate : int
         So many requests of :meth:`pages` may get no answer; they are told in ``failed``, and in ``left`` what was
-        listed and not asked for. An answer that cannot be
-        read is never tolerated.
+        listed and not asked for. An answer that cannot be read is never tolerated.
     memory : Memory, optional
         Earlier answers; without it every question is asked plainly.
     """
