@@ -12,15 +12,18 @@
     ) }}
 {%- endmacro %}
 
-{#- The last step of every signal model: the `candidates` (session, security_id, symbol, score) ranked. -#}
-{% macro ranked_signal(strategy) -%}
+{#- The last step of every signal model: the `candidates` (session, security_id, symbol, score) ranked. A model of several
+    strategies names none and has a column `strategy` instead. -#}
+{% macro ranked_signal(strategy=none) -%}
 select
-    '{{ strategy }}' as strategy,
+    {{ "'" ~ strategy ~ "' as strategy" if strategy else "strategy" }},
     session,
     security_id,
     symbol,
     score,
-    cast(row_number() over (partition by session order by score desc, symbol collate "C") as integer) as rank
+    cast(row_number() over (
+        partition by {{ "" if strategy else "strategy, " }}session order by score desc, symbol collate "C"
+    ) as integer) as rank
 from candidates
 where score is not null
 {%- endmacro %}

@@ -168,7 +168,7 @@ def raw_rows(warehouse: Warehouse, one: Strategy, security_id: str, symbol: str,
     out: list[RawRow] = []
     for dataset in one.datasets:
         for name in _TABLES.get(dataset, (dataset,)):
-            out.extend(_rows_of(warehouse, name, names, one.window_start(session), at))
+            out.extend(_rows_of(warehouse, name, names, one.windows(session), at, one.counts.get(dataset)))
     return tuple(sorted(out, key=lambda row: (row.event_date, row.known_at, row.dataset)))
 
 
@@ -196,6 +196,48 @@ _LOOKUP = {
     "wiki_views": ("article", "event_date", ("project", "article", "views")),
     "prices": ("symbol", "event_date", ("symbol", "open", "close", "volume")),
     "corporate_actions": ("symbol", "event_date", ("symbol", "action", "ratio", "amount")),
+    "gov_contracts": (
+        "symbol",
+        "first_known_at",
+        ("recipient", "matched_by", "contract_id", "modification", "amount", "agency", "action_date"),
+    ),
+    "lobbying": (
+        "symbol",
+        "reported_at",
+        (
+            "client",
+            "matched_by",
+            "registrant",
+            "amount",
+            "amount_kind",
+            "filing_id",
+            "filing_type",
+            "filing_year",
+            "filing_period",
+        ),
+    ),
+    "dc_insider_scores": ("symbol", "capture_date", ("symbol", "capture_date", "score")),
+    "app_reviews": ("symbol", "event_date", ("symbol", "app", "publisher", "rating", "ratings", "hype")),
+    "reddit_mentions": ("symbol", "event_date", ("symbol", "forum", "capture_date", "mentions", "rank")),
+    "google_trends": ("symbol", "first_known_at", ("symbol", "capture_date", "score")),
+    "news_headlines": (
+        "symbol",
+        "first_known_at",
+        ("symbol", "headline", "publisher", "published_at", "sentiment", "sentiment_library", "sentiment_version"),
+    ),
+    "analyst_ratings": (
+        "symbol",
+        "first_known_at",
+        ("symbol", "firm", "analyst", "action", "rating_prior", "rating_current", "rated_at"),
+    ),
+}
+
+#: dataset -> what its rows are reported by, where later rows replace earlier ones: NULL replaces nothing
+_REPORTS = {
+    "lobbying": (
+        "case when coalesce(filing_type, '') not like 'R%%' then coalesce(registrant_id || '/' || client_id || '/' ||"
+        " filing_year || '/' || filing_period, filing_id) else filing_id end"
+    ),
 }
 
 #: Rows of a dataset that no signal counts are no reason: exchanges, options, bonds, trades without an amount.
@@ -223,20 +265,43 @@ def _names(warehouse: Warehouse, security_id: str, symbol: str, at: datetime) ->
     return names
 
 
-def _rows_of(warehouse: Warehouse, dataset: str, names: list[str], start: datetime, at: datetime) -> list[RawRow]:
+def _rows_of(
+    warehouse: Warehouse,
+    dataset: str,
+    names: list[str],
+    windows: tuple[tuple[datetime, datetime], ...],
+    at: datetime,
+    counts: str | None,
+) -> list[RawRow]:
     from pas_lib.datasets import dataset as dataset_of
 
     column, about, shown = _LOOKUP[dataset]
     key = ", ".join(dataset_of(dataset).key)
-    # The newest version of each source; what two sources state is one row.
+    report = _REPORTS.get(dataset, "null::text")
+    within: list[str] = []
+    values: dict[str, Any] = {}
+    for number, (start, end) in enumerate(windows):
+        within.append(f"({about} > %(start{number})s and {about} <= %(end{number})s)")
+        is_day = about in ("event_date", "capture_date")
+        values |= {f"start{number}": start.date() if is_day else start, f"end{number}": end.date() if is_day else end}
+    where = " and ".join(
+        ["not is_deleted", "(" + " or ".join(within) + ")", _COUNTS.get(dataset, "true"), counts or "true"]
+    )
+    # The newest version of each source; what two sources state is one row; of a report that was amended the amendment.
     rows = warehouse.rows(
-        f"select distinct on ({key}) {', '.join((*_PROVENANCE, *shown))} from ("  # noqa: S608 - names of this catalogue
-        f" select distinct on ({key}, source) *, min(known_at) over (partition by {key}) as first_known_at"
+        "with versions as ("  # noqa: S608 - names of this catalogue
+        f" select *, {report} as report, min(known_at) over (partition by {key}) as first_known_at"
         f" from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
-        f" order by {key}, source, known_at desc, row_id desc) as known"
-        f" where not is_deleted and {about} > %(start)s and {_COUNTS.get(dataset, 'true')}"
+        "), reported as ("
+        " select *, min(first_known_at) over (partition by source, coalesce(report, row_id::text)) as reported_at,"
+        " max(first_known_at) over (partition by source, coalesce(report, row_id::text)) as amended_at from versions"
+        "), known as ("
+        f" select distinct on ({key}, source) * from reported order by {key}, source, known_at desc, row_id desc"
+        ")"
+        f" select distinct on ({key}) {', '.join((*_PROVENANCE, *shown))} from known"
+        f" where {where} and (report is null or first_known_at = amended_at)"
         f" order by {key}, known_at desc, row_id desc",
-        {"names": names, "at": at, "start": start.date() if about == "event_date" else start},
+        {"names": names, "at": at, **values},
     )
     return [
         RawRow(

@@ -127,8 +127,7 @@ def _decide_sessions(
     out: list[StrategyWeights] = []
     for day in sorted(missing):
         ages = {name: _age(found[times[day]], times[day]) for name, found in newest.items()}
-        earlier = [key for key in known if key < day]
-        market = _WarehouseMarket(day, returns_of, ages, known[max(earlier)] if earlier else None)
+        market = _WarehouseMarket(day, returns_of, ages, [known[key] for key in sorted(known) if key < day])
         decided = one.target_weights(by_session[day], market)
         known[day] = decided
         out.append(decided)
@@ -168,7 +167,7 @@ class _WarehouseMarket:
     session: date
     source: _Returns
     ages: Mapping[str, float | None]
-    before: StrategyWeights | None
+    before: Sequence[StrategyWeights]
 
     def returns(self, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
         """Return the last `sessions` rows up to the session."""
@@ -180,6 +179,10 @@ class _WarehouseMarket:
 
     def previous(self, strategy_id: str) -> StrategyWeights | None:  # noqa: ARG002
         """Return the strategy's weights of the rebalance session before."""
+        return self.before[-1] if self.before else None
+
+    def history(self, strategy_id: str) -> Sequence[StrategyWeights]:  # noqa: ARG002
+        """Return the strategy's weights before the session, oldest first."""
         return self.before
 
 

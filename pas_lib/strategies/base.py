@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from abc import ABC, abstractmethod
+from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
@@ -100,6 +101,10 @@ class MarketView(Protocol):
         """Return the strategy's own stored weights of the rebalance session before, if any."""
         ...
 
+    def history(self, strategy_id: str) -> Sequence[StrategyWeights]:
+        """Return all of the strategy's own stored weights before this session, oldest first."""
+        ...
+
 
 class Strategy(ABC):
     """One strategy: metadata as class variables, `target_weights` as its only decision."""
@@ -115,6 +120,8 @@ class Strategy(ABC):
     lookback_days: ClassVar[int]
     #: True when a score of zero or less is no reason to hold a name
     positive_only: ClassVar[bool] = False
+    #: dataset -> SQL condition on its raw rows: those that its signal counts, where it does not count all
+    counts: ClassVar[Mapping[str, str]] = {}
 
     #: how many names the rule takes; each has the same claim to the portfolio before weighing
     take: int
@@ -149,16 +156,13 @@ class Strategy(ABC):
         chosen = self.select(signals)
         weights = self.weigh(chosen, market)
         weights = labelled(*_positive(weights))
-        symbols = dict(zip(map(str, chosen["security_id"]), map(str, chosen["symbol"]), strict=True))
-        note = ""
-        if len(weights) < self.take:
-            note = f"{len(weights)} of {self.take} names; {1.0 - float(weights.sum()):.1%} held in cash"
+        symbols = self.names(chosen, market)
         return StrategyWeights(
             self.id,
             market.session,
             weights,
             {str(key): symbols[str(key)] for key in weights.index},
-            note,
+            self.remark(weights),
         )
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
@@ -173,9 +177,23 @@ class Strategy(ABC):
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
         """Return the weights of the chosen names, indexed by security_id, adding to at most 1."""
 
+    def names(self, chosen: pd.DataFrame, market: MarketView) -> dict[str, str]:  # noqa: ARG002
+        """Return security_id -> symbol of everything that may get a weight."""
+        return dict(zip(map(str, chosen["security_id"]), map(str, chosen["symbol"]), strict=True))
+
+    def remark(self, weights: pd.Series) -> str:
+        """Return the note of weights that are not the plain rule: too few names; else nothing."""
+        if len(weights) >= self.take:
+            return ""
+        return f"{len(weights)} of {self.take} names; {1.0 - float(weights.sum()):.1%} held in cash"
+
     def window_start(self, session: date) -> datetime:
         """Return the time from which on (itself excluded) a session's signal looks at rows, in UTC."""
         return clock.decision_time(session) - timedelta(days=self.lookback_days)
+
+    def windows(self, session: date) -> tuple[tuple[datetime, datetime], ...]:
+        """Return the stretches of time (first excluded, last included) of the rows a session's signal looks at."""
+        return ((self.window_start(session), clock.decision_time(session)),)
 
     def stale_datasets(self, market: MarketView) -> dict[str, float | None]:
         """Return the datasets older than tolerated, with their age in days (None: nothing known)."""
@@ -217,6 +235,24 @@ class EqualWeight(Strategy):
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:  # noqa: ARG002
         """Give every chosen name 1/take."""
         return labelled([str(key) for key in chosen["security_id"]], [1.0 / self.take] * len(chosen))
+
+
+class Proportional(Strategy):
+    """A strategy whose names share the portfolio in proportion to their scores."""
+
+    def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:  # noqa: ARG002
+        """Give each name its part of the claim of all chosen ones, which is 1/take for each."""
+        scores = chosen["score"].to_numpy(dtype=float)
+        claim = len(scores) / self.take / float(scores.sum()) if len(scores) else 0.0
+        return labelled([str(key) for key in chosen["security_id"]], (scores * claim).tolist())
+
+
+def months_before(session: date, months: int) -> datetime:
+    """Return the decision time of the same day some months before, of the month's last day where it is shorter."""
+    number = session.year * 12 + session.month - 1 - months
+    year, month = divmod(number, 12)
+    day = date(year, month + 1, min(session.day, monthrange(year, month + 1)[1]))
+    return datetime.combine(day, clock.DECISION_TIME, clock.NY).astimezone(UTC)
 
 
 def due_sessions(cadence: Cadence, sessions: Iterable[date]) -> list[date]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import ClassVar
 
-from pas_lib import clock
-from pas_lib.strategies.base import Cadence, EqualWeight
+from pas_lib.strategies.base import Cadence, EqualWeight, months_before
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,4 @@ class CongressAggregate(EqualWeight):
 
     def window_start(self, session: date) -> datetime:
         """Return the decision time of the same day of the month before (of its last day where it is shorter)."""
-        year, month = (session.year, session.month - 1) if session.month > 1 else (session.year - 1, 12)
-        day = date(year, month, min(session.day, monthrange(year, month)[1]))
-        return datetime.combine(day, clock.DECISION_TIME, clock.NY).astimezone(UTC)
+        return months_before(session, 1)

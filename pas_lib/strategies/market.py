@@ -26,12 +26,15 @@ class FrameMarket:
         dataset -> days from its newest known row to the decision time; a dataset without rows is None.
     previous_weights
         strategy id -> its stored weights of the rebalance session before.
+    earlier_weights
+        strategy id -> all its stored weights before the session, oldest first; the last one is the one before.
     """
 
     session: date
     daily_returns: pd.DataFrame
     ages: Mapping[str, float | None] = field(default_factory=dict)
     previous_weights: Mapping[str, StrategyWeights] = field(default_factory=dict)
+    earlier_weights: Mapping[str, Sequence[StrategyWeights]] = field(default_factory=dict)
 
     def returns(self, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
         """Return the last `sessions` rows up to the session; an unknown security is a column of NaN."""
@@ -45,4 +48,10 @@ class FrameMarket:
 
     def previous(self, strategy_id: str) -> StrategyWeights | None:
         """Return the strategy's stored weights of the rebalance session before."""
-        return self.previous_weights.get(strategy_id)
+        earlier = self.earlier_weights.get(strategy_id)
+        return earlier[-1] if earlier else self.previous_weights.get(strategy_id)
+
+    def history(self, strategy_id: str) -> Sequence[StrategyWeights]:
+        """Return all of the strategy's stored weights before the session, oldest first."""
+        before = self.previous_weights.get(strategy_id)
+        return self.earlier_weights.get(strategy_id) or ([before] if before else [])

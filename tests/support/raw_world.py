@@ -17,6 +17,8 @@ from pas_lib.datasets import TIMESTAMP, catalogue
 from pas_lib.warehouse import Warehouse, copy_arrow
 
 SECTOR_ETFS = ("XLB", "XLC", "XLE", "XLF", "XLI", "XLK", "XLP", "XLRE", "XLU", "XLV", "XLY")
+LEVERAGED_ETFS = ("SOXL", "SPXL", "FAS", "LABU", "TQQQ")
+POLITICIANS = (("Nancy Pelosi", "P000197"), ("Daniel Meuser", "M001204"), ("Capito, Shelley Moore", None))
 SERIES = {"VIXCLS": 1, "DGS10": 1, "FEDFUNDS": 31, "CPIAUCSL": 31, "GDPC1": 92}
 
 
@@ -41,6 +43,8 @@ class RawWorld:
     trades: int = 400
     wiki_start: date = date(2025, 3, 1)
     macro_start: date = date(2024, 1, 1)
+    #: first capture of the sites that show no past
+    captures_start: date = date(2025, 6, 2)
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
     #: split 2:1 and a dividend on the same stock, some days apart
@@ -69,6 +73,7 @@ class RawWorld:
         self._trades()
         self._wiki()
         self._macro()
+        self._alternative()
 
     # -- rows
 
@@ -159,7 +164,7 @@ class RawWorld:
                 self.rename_day = self.sessions[len(self.sessions) * 2 // 3]
                 at = clock.ny_midnight(self.rename_day)
                 self.add("securities", self.rename_day, at, symbol=self.renamed[1], ingested_at=at, **row)
-        for symbol in ("SPY", "UPRO", *SECTOR_ETFS):
+        for symbol in ("SPY", "UPRO", *SECTOR_ETFS, *LEVERAGED_ETFS):
             self.add(
                 "securities",
                 date(2010, 1, 4),
@@ -168,7 +173,7 @@ class RawWorld:
                 symbol=symbol,
                 name=f"Fund {symbol}",
                 asset_class="etf",
-                leverage=3.0 if symbol == "UPRO" else 1.0,
+                leverage=3.0 if symbol in ("UPRO", *LEVERAGED_ETFS) else 1.0,
                 ingested_at=old,
             )
             self.add(
@@ -409,3 +414,187 @@ class RawWorld:
                         vintage="alfred",
                     )
                 day += timedelta(days=step)
+
+    # -- the datasets that strategies of their own look at
+
+    def _alternative(self) -> None:
+        self.rng = np.random.default_rng(self.seed + 1)
+        for symbol in LEVERAGED_ETFS:
+            self._history(symbol, np.round(40 * np.exp(np.cumsum(self.rng.normal(0.001, 0.03, len(self.sessions)))), 4))
+        self._politicians()
+        self._contracts()
+        self._lobbying()
+        self._ratings()
+        captured = [day for day in self.sessions if day >= self.captures_start]
+        self._mentions(captured)
+        self._headlines(captured)
+        self._weekly(captured[::5])
+
+    def _symbol_on(self, symbol: str, day: date) -> str:
+        return self.renamed[1] if symbol == self.renamed[0] and day >= self.rename_day else symbol
+
+    def _politicians(self) -> None:
+        for name, bioguide_id in POLITICIANS:
+            for i in range(36):
+                day = self.start + timedelta(days=int(self.rng.integers(0, max(1, (self.end - self.start).days - 60))))
+                report = day + timedelta(days=int(self.rng.integers(2, 45)))
+                low = float(self.rng.choice([1001.0, 15001.0, 50001.0]))
+                row = {
+                    "politician": name,
+                    "bioguide_id": bioguide_id,
+                    "chamber": "House",
+                    "symbol": self._symbol_on(
+                        list(self.stock_symbols)[int(self.rng.integers(min(12, len(self.stock_symbols))))], day
+                    ),
+                    "asset_type": "ST",
+                    "transaction": "sale_full" if i % 5 == 0 else "purchase",
+                    "amount_range": f"{low}",
+                    "amount_low": low,
+                    "amount_high": 3 * low,
+                    "transaction_date": day,
+                    "report_date": report,
+                    "owner": "Spouse",
+                    "ordinal": 0,
+                }
+                known = clock.next_session_midnight(report)
+                self.add("politician_trades", day, known, **row)
+                if i % 12 == 5:  # filed again
+                    self.add(
+                        "politician_trades",
+                        day,
+                        clock.next_session_midnight(report + timedelta(days=9)),
+                        **{**row, "report_date": report + timedelta(days=9)},
+                    )
+
+    def _contracts(self) -> None:
+        symbols = list(self.stock_symbols)
+        for i in range(420):
+            day = self.start + timedelta(days=int(self.rng.integers(0, (self.end - self.start).days - 1)))
+            late = i % 3 == 0
+            row = {
+                "contract_id": f"A{i % 380}",
+                "modification": str(i),
+                "symbol": self._symbol_on(symbols[int(self.rng.integers(len(symbols)))], day),
+                "recipient": "",
+                "amount": round(float(np.exp(self.rng.normal(17.0, 1.2))), 2) * (-0.2 if i % 17 == 0 else 1.0),
+                "amount_kind": ("transaction", None, "award_total")[0 if i % 10 else 2 if i % 20 else 1],
+                "is_defence": late,
+                "action_date": day,
+                "ordinal": 0,
+            }
+            known = clock.next_session_midnight(day + timedelta(days=90 if late else 5))
+            self.add("gov_contracts", day, known, **row)
+            if i % 30 == 4:
+                self.add("gov_contracts", day, known + timedelta(days=20), **{**row, "amount": row["amount"] * 3})
+            if i % 30 == 8:
+                self.add("gov_contracts", day, known + timedelta(days=12), **row, is_deleted=True)
+
+    def _lobbying(self) -> None:
+        number = 0
+        for i, symbol in enumerate(list(self.stock_symbols)[:20]):
+            for registrant in range(1 + i % 3):
+                for quarter in range(8):
+                    year, period = 2024 + quarter // 4, quarter % 4 + 1
+                    closes = date(year + period // 4, period * 3 % 12 + 1, 1)
+                    posted = clock.next_session_midnight(closes + timedelta(days=int(self.rng.integers(8, 24))))
+                    if posted.date() >= self.end:
+                        continue
+                    number += 1
+                    kind = "expenses" if registrant == 0 and i % 2 else "income" if i % 5 else None
+                    row = {
+                        "symbol": self._symbol_on(symbol, posted.date()),
+                        "client": f"Company {i}",
+                        "registrant": "",
+                        "amount": float(self.rng.integers(1, 30)) * 10_000,
+                        "amount_kind": kind,
+                        "filing_type": f"Q{period}",
+                        "filing_year": year,
+                        "filing_period": f"quarter {period}",
+                        "registrant_id": registrant + 10 if i % 7 else None,
+                        "client_id": i,
+                        "report_date": posted.date(),
+                        "posted_at": posted,
+                        "ordinal": 0,
+                    }
+                    self.add("lobbying", posted.date(), posted, **row, filing_id=f"F{number}")
+                    if number % 9 == 0:  # amended weeks later
+                        later = posted + timedelta(days=40)
+                        changed = {
+                            **row,
+                            "amount": row["amount"] * 1.5,
+                            "filing_type": f"{period}A",
+                            "posted_at": later,
+                        }
+                        self.add("lobbying", later.date(), later, **changed, filing_id=f"F{number}A")
+
+    def _ratings(self) -> None:
+        symbols = list(self.stock_symbols)
+        actions = ("upgrade", "upgrade", "downgrade", "maintain", "reiterate", "initiate")
+        number = 0
+        for day in self.sessions[100:]:
+            for _ in range(3):
+                number += 1
+                symbol = symbols[int(self.rng.integers(len(symbols)))]
+                at = clock.decision_time(day) - timedelta(hours=int(self.rng.integers(1, 14)))
+                row = {
+                    "symbol": self._symbol_on(symbol, day),
+                    "rating_id": f"r{number}",
+                    "firm": f"Firm {int(self.rng.integers(6))}",
+                    "action": actions[int(self.rng.integers(len(actions)))],
+                    "rated_at": at,
+                }
+                self.add("analyst_ratings", day, at, **row)
+                if number % 25 == 3:
+                    self.add("analyst_ratings", day, at + timedelta(days=3), **{**row, "action": "downgrade"})
+
+    def _mentions(self, captured: list[date]) -> None:
+        level = dict(
+            zip([*self.stock_symbols, "IT"], self.rng.normal(2.8, 0.8, len(self.stock_symbols) + 1), strict=True)
+        )
+        for day in captured:
+            at = clock.decision_time(day) - timedelta(hours=2)
+            for i, symbol in enumerate(level):
+                if symbol == self.young and day.month < 9:
+                    continue
+                count = int(self.rng.poisson(np.exp(level[symbol] + self.rng.normal(0, 0.5))))
+                name = self._symbol_on(symbol, day)
+                row = {"forum": "all-stocks", "symbol": name, "capture_date": day, "rank": i + 1}
+                self.add("reddit_mentions", day, at, mentions=count, **row)
+
+    def _headlines(self, captured: list[date]) -> None:
+        symbols = list(self.stock_symbols)
+        for number, day in enumerate(captured):
+            at = clock.decision_time(day) - timedelta(hours=2)
+            for i in range(4):
+                row = {
+                    "url": f"https://news.example/{number}/{i}",
+                    "symbol": self._symbol_on(symbols[int(self.rng.integers(len(symbols)))], day) if i else "",
+                    "headline": f"News {i}",
+                    "published_at": at - timedelta(hours=3),
+                    "capture_date": day,
+                    "sentiment": round(float(self.rng.uniform(-0.5, 0.9)), 4),
+                }
+                self.add("news_headlines", day, at, **row)
+                if number % 13 == 5 and i == 1:  # edited
+                    edited = {**row, "headline": "News", "sentiment": -0.9}
+                    self.add("news_headlines", day, at + timedelta(days=1), **edited)
+
+    def _weekly(self, captured: list[date]) -> None:
+        symbols = list(self.stock_symbols)
+        for day in captured:
+            at = clock.decision_time(day) - timedelta(hours=3)
+            for i, symbol in enumerate(symbols):
+                name = self._symbol_on(symbol, day)
+                score = round(float(self.rng.uniform(1, 100)), 1)
+                if i % 9:
+                    self.add("google_trends", day, at, symbol=name, capture_date=day, score=score)
+                if i % 7:
+                    stated = day - timedelta(days=3)
+                    self.add("dc_insider_scores", stated, at, symbol=name, capture_date=day, score=100 - score)
+                if i % 2:
+                    count = int(self.rng.integers(100, 20_000))
+                    row = {"symbol": name, "app": "Go", "publisher": "", "ordinal": 0, "capture_date": day}
+                    rating = round(float(self.rng.uniform(2, 5)), 1)
+                    self.add("app_reviews", day, at, rating=rating, ratings=count, **row)
+                    if i % 6 == 1:
+                        self.add("app_reviews", day, at + timedelta(days=2), rating=1.0, ratings=count, **row)

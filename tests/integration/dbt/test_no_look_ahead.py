@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from pas_lib import clock
 from pas_lib.dbt import Dbt
 from pas_lib.settings import Settings, load_settings
-from pas_lib.strategies import MarketView, all_strategies, strategy_ids
+from pas_lib.strategies import MarketView, all_strategies, due_sessions
 from pas_lib.strategies.base import labelled
 from pas_lib.strategies.volatility_momentum import VolatilityMomentum
 from pas_lib.warehouse import Warehouse
@@ -160,9 +161,10 @@ def test_the_comparison_is_one_of_something(whole: Whole, told: Callable[[date],
         "holding",
         "sized at",
     } <= kinds
-    for name in strategy_ids():
-        assert len(found.selections[name, DATES[-1]]) > 2
-        assert found.selections[f"weights of {name}, run to {END}", DATES[-1]]
+    for one in all_strategies():
+        name, last = one.id, max(due_sessions(one.cadence, clock.sessions(date(2025, 1, 1), DATES[-1])))
+        assert len(found.selections[name, last]) > 2
+        assert found.selections[f"weights of {name}, run to {END}", last]
         assert len({value for key, value in found.numbers.items() if key[:2] == ("model_return", name)}) > 20
     assert len({value for key, value in found.numbers.items() if key[0] == "CCI" and value == value}) > 50
     assert sum(key[0] == "holding" for key in found.numbers) > 20

@@ -20,7 +20,7 @@ from pas_lib.strategies import (
 )
 
 D = date(2026, 1, 30)
-FRESH = {"politician_trades": 1.0, "wiki_views": 1.0, "prices": 0.3}
+FRESH = dict.fromkeys((name for one in all_strategies() for name in one.datasets), 1.0)
 
 
 def signals(n: int, scores: list[float] | None = None) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def market(returns: pd.DataFrame | None = None, **kwargs: object) -> FrameMarket
     return FrameMarket(D, frame, **{"ages": FRESH, **kwargs})  # type: ignore[arg-type]
 
 
-def test_the_four_strategies_are_found_with_their_metadata() -> None:
+def test_the_strategies_are_found_with_their_metadata() -> None:
     assert set(strategy_ids()) >= {
         "congress_aggregate",
         "sector_risk_parity",
@@ -48,6 +48,14 @@ def test_the_four_strategies_are_found_with_their_metadata() -> None:
         "wiki_attention",
     }
     found = {one.id: (one.cadence, one.take) for one in all_strategies()}
+    assert found["leveraged_sector"] == (Cadence.WEEKLY, 3)
+    assert found["dc_insider_tilt"] == (Cadence.WEEKLY, 30)
+    assert found["app_reviews_hype"] == (Cadence.WEEKLY, 20)
+    assert found["wsb_buzz"] == (Cadence.WEEKLY, 15)
+    assert found["trends_news_sentiment"] == (Cadence.MONTHLY, 30)
+    assert found["lobbying_growth"] == found["composite_leaders"] == (Cadence.MONTHLY, 20)
+    assert {found[name][0] for name in ("gov_contracts_momentum", "pelosi", "meuser", "capito")} == {Cadence.MONTHLY}
+    assert found["upgrade_momentum"][0] is Cadence.WEEKLY
     assert found["congress_aggregate"] == (Cadence.WEEKLY, 20)
     assert found["wiki_attention"] == (Cadence.MONTHLY, 10)
     assert found["sector_risk_parity"] == (Cadence.WEEKLY, 3)
@@ -182,3 +190,96 @@ def test_due_sessions_by_cadence() -> None:
     assert due_sessions(Cadence.WEEKLY, days) == [date(2026, 1, 30), date(2026, 4, 2)]
     assert due_sessions(Cadence.MONTHLY, days) == [date(2026, 1, 30), date(2026, 3, 31)]
     assert due_sessions(Cadence.QUARTERLY, days) == [date(2026, 3, 31)]
+
+
+# ---------------------------------------------------------------------------- floors, proportions and memory
+
+
+def test_only_contracts_of_fifty_million_count_and_few_firms_leave_cash() -> None:
+    got = strategy("gov_contracts_momentum").target_weights(signals(3, [60e6, 50e6, 49_999_999.0]), market())
+    assert got.weights.to_dict() == {"id00": 0.1, "id01": 0.1}
+    assert got.note == "2 of 10 names; 80.0% held in cash"
+    many = strategy("gov_contracts_momentum").target_weights(signals(25, [60e6] * 25), market())
+    assert many.weights.to_list() == [0.04] * 25
+    assert many.note == ""
+
+
+def test_leveraged_funds_that_did_not_rise_are_left_out() -> None:
+    got = strategy("leveraged_sector").target_weights(signals(6, [0.5, 0.1, 0.0, -0.1, -0.2, -0.3]), market())
+    assert got.weights.to_dict() == pytest.approx({"id00": 1 / 3, "id01": 1 / 3})
+
+
+@pytest.mark.parametrize("who", ["pelosi", "meuser", "capito"])
+def test_a_politician_is_followed_in_proportion_up_to_a_fifth(who: str) -> None:
+    got = strategy(who).target_weights(signals(7, [600.0, 150.0, 100.0, 75.0, 75.0, 0.0, -500.0]), market())
+    assert got.weights.to_dict() == pytest.approx(
+        {"id00": 0.2, "id01": 0.15, "id02": 0.1, "id03": 0.075, "id04": 0.075}
+    )
+    assert got.note == "5 names of at most 20%; 40.0% held in cash"
+    nobody = strategy(who).target_weights(signals(1, [-5.0]), market())
+    assert nobody.weights.empty
+
+
+def test_scores_share_in_proportion_and_few_of_them_leave_cash() -> None:
+    full = strategy("dc_insider_tilt").target_weights(signals(31, [2.0] * 15 + [1.0] * 16), market())
+    assert full.weights.sum() == pytest.approx(1.0)
+    assert full.weights["id00"] == pytest.approx(2 / 45)
+    assert "id30" not in full.weights
+    few = strategy("dc_insider_tilt").target_weights(signals(3, [60.0, 30.0, 0.0]), market())
+    assert few.weights.to_dict() == pytest.approx({"id00": 2 / 30 * 2 / 3, "id01": 2 / 30 / 3})
+
+
+def weekly(baskets: list[list[str]], stale: tuple[int, ...] = ()) -> list[StrategyWeights]:
+    """Decide week after week; every week has 60 ranked names of which the basket's six are the best."""
+    one, done = strategy("upgrade_momentum"), []
+    for number, basket in enumerate(baskets):
+        rows = signals(60, [1.0] * len(basket) + [-1.0] * (60 - len(basket)))
+        rows["security_id"] = [*basket, *(f"no{i}" for i in range(60 - len(basket)))]
+        rows["symbol"] = rows["security_id"].str.upper()
+        ages = {"analyst_ratings": 9.0 if number in stale else 1.0}
+        view = FrameMarket(date(2026, 1, 2 + number), pd.DataFrame(), ages=ages, earlier_weights={one.id: list(done)})
+        done.append(one.target_weights(rows, view))
+    return done
+
+
+def test_upgrades_are_averaged_over_eight_weeks_of_baskets() -> None:
+    rng = np.random.default_rng(5)
+    names = [f"u{i:02d}" for i in range(14)]
+    baskets = [sorted(rng.choice(names, size=int(rng.integers(0, 7)), replace=False).tolist()) for _ in range(25)]
+    baskets[9] = []
+    for number, item in enumerate(weekly(baskets)):
+        window = baskets[max(0, number - 7) : number + 1]
+        expected = {
+            name: sum((name in basket) / max(len(basket), 5) for basket in window) / len(window) for name in names
+        }
+        assert item.weights.to_dict() == pytest.approx({k: v for k, v in expected.items() if v > 0}), number
+        assert item.symbols == {name: name.upper() for name in item.weights.index}
+
+
+def test_a_week_without_fresh_ratings_makes_no_basket() -> None:
+    got = weekly([["a"] * 1, ["b"], ["c"], ["d"]], stale=(2,))
+    assert got[2].is_stale
+    assert got[2].weights.to_dict() == got[1].weights.to_dict() == pytest.approx({"a": 0.1, "b": 0.1})
+    assert got[3].weights.to_dict() == pytest.approx({"a": 0.2 / 3, "b": 0.2 / 3, "d": 0.2 / 3})
+
+
+def test_the_best_decile_is_rounded_up_and_needs_more_upgrades_than_downgrades() -> None:
+    one = strategy("upgrade_momentum")
+    assert one.select(signals(21))["security_id"].tolist() == ["id00", "id01", "id02"]
+    assert one.select(signals(21, [1.0, 0.0] + [-1.0] * 19))["security_id"].tolist() == ["id00"]
+    assert one.select(signals(0)).empty
+
+
+def test_windows_of_the_rows_that_explain_a_weight() -> None:
+    day = date(2026, 3, 31)
+    (start, end), *more = strategy("gov_contracts_momentum").windows(day)
+    assert (start.isoformat(), end.isoformat()) == ("2026-03-01T03:30:00+00:00", "2026-04-01T02:30:00+00:00")
+    assert more == []
+    before, now = strategy("lobbying_growth").windows(day)
+    assert [when.date().isoformat() for when in (*before, *now)] == [
+        "2025-01-01",
+        "2025-04-01",
+        "2026-01-01",
+        "2026-04-01",
+    ]
+    assert strategy("pelosi").window_start(day).isoformat() == "2024-04-01T02:30:00+00:00"

@@ -1,0 +1,13 @@
+-- Overall score of every stock that has one at the last session of a month. Made anew with the scores it copies.
+with candidates as (
+    select
+        scores.score_date as session,
+        scores.security_id,
+        scores.symbol,
+        scores.overall as score
+    from {{ ref('ticker_scores') }} as scores
+    inner join {{ ref('int_sessions') }} as sessions on scores.score_date = sessions.session
+    where sessions.is_month_end
+)
+
+{{ ranked_signal('composite_leaders') }}

@@ -1,0 +1,68 @@
+"""Every signal over rows whose answer was worked out on paper, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from math import log
+
+import pandas as pd
+import pytest
+
+from pas_lib.dbt import Dbt
+from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse.embedded import EmbeddedPostgres
+from pas_lib.warehouse.mirror import publish
+from tests.support.hand_world import D, HandWorld
+from tests.support.marts import duckdb_frame
+
+#: strategy -> symbols with their scores, best first
+EXPECTED: dict[str, dict[str, float]] = {
+    "leveraged_sector": {"SOXL": 0.5, "TQQQ": 0.2, "UPRO": 0.1, "SPXL": 0.05, "FAS": -0.1},
+    "gov_contracts_momentum": {"A": 54e6, "H": 51e6, "G": 50e6, "B": 49e6},
+    "lobbying_growth": {"B": 1.0, "A": 0.5, "F": 0.2, "I": 0.0, "G": -0.2},
+    "pelosi": {"C": 5000.0, "A": 3500.0, "UPRO": 200.0, "B": -2000.0},
+    "meuser": {"H": 2000.0},
+    "capito": {"I": 2000.0},
+    "dc_insider_tilt": {"A": 75.0, "C": 25.0, "D": 0.0},
+    "app_reviews_hype": {"A": log(100) + 4.0, "C": -log(1000)},
+    "wsb_buzz": {"C": log(11), "K": log(31 / 10), "E": log(21 / 41)},
+    "upgrade_momentum": {"A": 1.0, "B": 0.25, "G": 0.0, "E": -2 / 3},
+    "trends_news_sentiment": {"B": 6.0, "A": 3.0, "E": 1.0},
+}
+_ROWS = "select strategy, symbol, score, rank from intermediate.{model} where session = date '{day}' order by 1, rank"
+_MODELS = {name: f"int_signal_{name}" for name in EXPECTED} | {
+    name: "int_signal_politician_sleeves" for name in ("pelosi", "meuser", "capito")
+}
+Frame = Callable[[str], pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def frames(
+    postgres_server: EmbeddedPostgres, warehouse_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Frame]]:
+    """Return a query function for each engine."""
+    admin = Warehouse(postgres_server.url())
+    with admin.connect(autocommit=True) as conn:
+        conn.execute(f"create database by_hand template {warehouse_template} strategy file_copy")
+    warehouse = Warehouse(postgres_server.url("by_hand"))
+    HandWorld().load(warehouse)
+    folder = tmp_path_factory.mktemp("by_hand")
+    path = folder / "by_hand.duckdb"
+    publish(path, warehouse, datetime(2026, 1, 2, tzinfo=UTC))
+    select = [f"+{model}" for model in sorted(set(_MODELS.values()))]
+    Dbt(warehouse.url, folder / "work", threads=2).build(D, select=select, data_tests=False)
+    Dbt(str(path), folder / "work", target="duckdb", threads=2).build(D, select=select, data_tests=False)
+    yield {"pg": warehouse.frame, "duckdb": duckdb_frame(path)}
+    with admin.connect(autocommit=True) as conn:
+        conn.execute("drop database by_hand with (force)")
+
+
+@pytest.mark.parametrize("engine", ["pg", "duckdb"])
+@pytest.mark.parametrize("strategy", sorted(EXPECTED))
+def test_the_signal_is_what_the_rule_says(frames: dict[str, Frame], strategy: str, engine: str) -> None:
+    rows = frames[engine](_ROWS.format(model=_MODELS[strategy], day=D))
+    rows = rows[rows["strategy"] == strategy]
+    assert dict(zip(rows["symbol"], rows["score"], strict=True)) == pytest.approx(EXPECTED[strategy], rel=1e-9)
+    assert rows["symbol"].tolist() == list(EXPECTED[strategy])
+    assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
