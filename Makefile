@@ -1,7 +1,7 @@
 # Portfolio Allocation System. `make` or `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install env install-service uninstall-service run api test test-fast test-full lint format types bench lock clean
+.PHONY: help install env install-service uninstall-service run api test test-fast test-full lint format types bench docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -66,6 +66,9 @@ format: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## Print the benchmark tables
 	$(BIN)/python -m tests.benchmarks
+
+docs: $(STAMP) ## Write docs/strategies from the strategies
+	@$(BIN)/python -m pas_lib.docs docs/strategies
 
 lock: $(STAMP) ## Write requirements.txt from requirements.in
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --quiet \

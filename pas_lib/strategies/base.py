@@ -126,6 +126,11 @@ class Strategy(ABC):
     #: how many names the rule takes; each has the same claim to the portfolio before weighing
     take: int
 
+    @property
+    def signal_model(self) -> str:
+        """Name of the dbt model that makes the signal."""
+        return f"int_signal_{self.id}"
+
     def target_weights(self, signals: pd.DataFrame, market: MarketView) -> StrategyWeights:
         """Turn the signal of one session into target weights.
 

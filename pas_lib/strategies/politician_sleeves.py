@@ -33,6 +33,11 @@ class PoliticianSleeve(Strategy):
     positive_only: ClassVar[bool] = True
     cap: float
 
+    @property
+    def signal_model(self) -> str:
+        """One model makes the signals of all three."""
+        return "int_signal_politician_sleeves"
+
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return every name that is held on balance, by rank."""
         return signals[signals["score"] > 0.0].sort_values(["rank", "symbol"]).reset_index(drop=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,24 @@ from pas_lib.dbt import Dbt
 from pas_lib.execution import execute
 from pas_lib.ingest import ingest
 from pas_lib.pipeline import decide
+from pas_lib.pipeline.model import run_model
 from pas_lib.sandbox.testing import RunningSandbox, running_sandbox
 from pas_lib.settings import Settings, load_settings
+from pas_lib.strategies import all_strategies, strategy_ids
 from pas_lib.warehouse import Warehouse
+
+#: dataset -> where its rows come from
+SITES = {
+    "politician_trades": ("/quiver",),
+    "gov_contracts": ("/quiver",),
+    "lobbying": ("/quiver",),
+    "dc_insider_scores": ("/quiver",),
+    "app_reviews": ("/quiver",),
+    "analyst_ratings": ("/benzinga", "/yahoo"),
+    "wiki_views": ("/wikimedia/",),
+    "prices": ("/yahoo/",),
+    "corporate_actions": ("/yahoo/",),
+}
 
 
 @pytest.fixture
@@ -80,22 +96,47 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
     monkeypatch.setenv("PAS_HOME", str(configured.home))
     monkeypatch.setenv("PAS_SANDBOX_URL", sandbox.url)
     monkeypatch.setenv("PAS_DATABASE_URL", warehouse.url)
-    for portfolio_id, dataset, site in (
-        ("congress_aggregate", "politician_trades", "/quiver"),
-        ("wiki_attention", "wiki_views", "/wikimedia/"),
-        ("sector_risk_parity", "prices", "/yahoo/"),
-        ("volatility_momentum", "prices", "/yahoo/"),
-    ):
-        held = warehouse.rows(
-            "select symbol from ops.model_weights where portfolio_id = %s and session = %s and symbol <> 'CASH'"
-            " order by weight desc, symbol limit 1",
-            (portfolio_id, session),
+    held = {
+        row["portfolio_id"]: row["symbol"]
+        for row in warehouse.rows(
+            "select distinct on (portfolio_id) portfolio_id, symbol from ops.model_weights"
+            " where symbol <> 'CASH' and session <= %s order by portfolio_id, session desc, weight desc, symbol",
+            (session,),
         )
-        assert held, portfolio_id
-        assert run(["explain", portfolio_id, held[0]["symbol"], "--as-of", session.isoformat(), "--json"]) == 0
+    }
+    # These compare with what was captured a week before: the first session has nothing to compare.
+    assert set(strategy_ids()) - set(held) == {"trends_news_sentiment", "wsb_buzz"}
+    for one in all_strategies():
+        if one.id not in held:
+            continue
+        assert run(["explain", one.id, held[one.id], "--as-of", session.isoformat(), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
-        rows = [row for row in told["rows"] if row["dataset"] == dataset]
-        assert rows, portfolio_id
-        assert all(row["source_url"].startswith(sandbox.url + site) for row in rows)
-        assert all(row["known_at"] <= calendar.decision_time(session).isoformat() for row in rows)
-        assert all(row["content_hash"] for row in rows)
+        assert told["rows"], one.id
+        assert {row["dataset"] for row in told["rows"]} <= {*one.datasets, "corporate_actions"}, one.id
+        for row in told["rows"]:
+            assert row["source_url"].startswith(tuple(sandbox.url + site for site in SITES[row["dataset"]])), one.id
+        assert all(row["known_at"] <= calendar.decision_time(session).isoformat() for row in told["rows"])
+        assert all(row["content_hash"] for row in told["rows"])
+
+
+@pytest.mark.slow
+def test_what_is_compared_with_a_week_before_trades_from_the_second_week_on(
+    sandbox: RunningSandbox, configured: Settings, warehouse: Warehouse
+) -> None:
+    clock = clock_for(configured)
+    weeks = [date(2026, 1, 30), date(2026, 2, 6), date(2026, 2, 13), date(2026, 2, 20), date(2026, 2, 27)]
+    for session in weeks:
+        sandbox.clock.advance(calendar.collect_time(session).isoformat())
+        for name in ("google_trends", "news_headlines", "reddit_mentions"):
+            ingest(name, session, settings=configured, clock=clock, warehouse=warehouse)
+    for name in ("universe", "prices"):
+        ingest(name, weeks[-1], settings=configured, clock=clock, warehouse=warehouse)
+    Dbt.from_settings(configured).build(weeks[-1], data_tests=False)
+    model = run_model(warehouse, weeks[-1], cost_bps=10.0)
+    mentions, searches = model.latest("wsb_buzz"), model.latest("trends_news_sentiment")
+    assert mentions is not None
+    assert searches is not None
+    assert mentions.session == searches.session == weeks[-1]
+    assert len(mentions.weights) > 5
+    assert len(searches.weights) > 1
+    assert [item.session for item in model.weights["wsb_buzz"]] == weeks[1:]
