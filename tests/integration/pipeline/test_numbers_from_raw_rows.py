@@ -84,7 +84,12 @@ def decided(
         conn.execute(f"create database numbers template {warehouse_template} strategy file_copy")
     warehouse = Warehouse(postgres_server.url("numbers"))
     with running_sandbox(home / "sandbox", small=True) as sandbox:
-        env = {"PAS_HOME": str(home), "PAS_SANDBOX_URL": sandbox.url, "PAS_DATABASE_URL": warehouse.url}
+        env = {
+            "PAS_HOME": str(home),
+            "PAS_SANDBOX_URL": sandbox.url,
+            "PAS_DATABASE_URL": warehouse.url,
+            "PAS_CONTACT": "ops@example.com",
+        }
         settings = load_settings(env, root=home)
         clock = clock_for(settings)
         session = calendar.session_on_or_before(clock.now().astimezone(calendar.NY).date())
@@ -211,6 +216,7 @@ def test_what_is_recomputed_agrees_with_what_was_stored(
     monkeypatch.setenv("PAS_HOME", str(decided.settings.home))
     monkeypatch.setenv("PAS_SANDBOX_URL", decided.settings.sandbox_url)
     monkeypatch.setenv("PAS_DATABASE_URL", decided.warehouse.url)
+    monkeypatch.setenv("PAS_CONTACT", "ops@example.com")
     decided_once = set(stored_weights(decided.warehouse, decided.session))
     assert set(strategy_ids()) - decided_once == {"trends_news_sentiment", "wsb_buzz"}  # nothing to compare yet
     for name in sorted(decided_once):

@@ -45,7 +45,12 @@ def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def configured(sandbox: RunningSandbox, warehouse: Warehouse, tmp_path: Path) -> Settings:
-    env = {"PAS_HOME": str(tmp_path / "home"), "PAS_SANDBOX_URL": sandbox.url, "PAS_DATABASE_URL": warehouse.url}
+    env = {
+        "PAS_HOME": str(tmp_path / "home"),
+        "PAS_SANDBOX_URL": sandbox.url,
+        "PAS_DATABASE_URL": warehouse.url,
+        "PAS_CONTACT": "ops@example.com",
+    }
     return load_settings(env, root=tmp_path)
 
 
@@ -96,6 +101,7 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
     monkeypatch.setenv("PAS_HOME", str(configured.home))
     monkeypatch.setenv("PAS_SANDBOX_URL", sandbox.url)
     monkeypatch.setenv("PAS_DATABASE_URL", warehouse.url)
+    monkeypatch.setenv("PAS_CONTACT", "ops@example.com")
     held = {
         row["portfolio_id"]: row["symbol"]
         for row in warehouse.rows(
