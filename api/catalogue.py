@@ -81,6 +81,7 @@ _OPS: dict[str, tuple[tuple[str, ...], str]] = {
     "risk_exposures": (("decision_id", "kind", "label"), "one exposure of a decision's book: name, sector, portfolio"),
     "risk_rules": (("rule_id",), "one rule that raises an alert; ended ones stay"),
     "risk_alerts": (("alert_id",), "one alert that a rule raised, and who has seen it"),
+    "notifications": (("key",), "one message to people, and what became of it"),
     "account_metrics": (("broker", "account_number", "session"), "the account at the end of a session"),
     "account_metrics_paper": (("broker", "account_number", "session"), "the same of sandbox and paper accounts"),
     "account_metrics_live": (("broker", "account_number", "session"), "the same of the live account"),

@@ -370,6 +370,91 @@ class StrategyList(Answer):
     records: list[StrategyInfo]
 
 
+class RiskFigures(Answer):
+    """Losses by history: positive fractions per day."""
+
+    n_obs: int
+    var_95: float | None
+    var_99: float | None
+    cvar_95: float | None
+    cvar_99: float | None
+
+
+class Exposure(Answer):
+    """One exposure of a decision's book, looked through over all portfolios."""
+
+    label: str
+    share: float = Field(description="share of sizing equity")
+
+
+class Cut(Answer):
+    """One limit that cut something, or a stock that may not be held."""
+
+    session: date
+    code: str = Field(description="reason code, e.g. NAME_CAP")
+    subject: str = Field(description="symbol, sector, or the book")
+    wanted: float | None
+    allowed: float | None
+
+
+class Alert(Answer):
+    """A risk rule that fired."""
+
+    alert_id: int
+    raised_at: datetime
+    session: date
+    rule: str = Field(description="setting (PAS_RISK_RULES) or rule N")
+    metric: str
+    op: str
+    threshold: float
+    value: float | None
+    message: str
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    note: str
+
+
+class AlertList(Answer):
+    """Alerts, newest first."""
+
+    records: list[Alert]
+
+
+class RiskRule(Answer):
+    """A rule that raises an alert when a figure stands in a relation to a threshold."""
+
+    rule_id: int
+    metric: str
+    op: str
+    threshold: float
+    created_at: datetime
+    created_by: str
+    note: str
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+class RiskRuleList(Answer):
+    """All rules of the table; those of PAS_RISK_RULES are not in it."""
+
+    records: list[RiskRule]
+
+
+class DecisionRisk(Answer):
+    """What the latest decision's book is exposed to, after all limits."""
+
+    session: date
+    figures: dict[str, float | None] = Field(
+        description="gross, net, leveraged, beta, largest_name, largest_sector, var_95, var_99, cvar_95, cvar_99,"
+        " volatility, daily_loss, drawdown, cci, scale; of the whole book"
+    )
+    share: float | None = Field(description="share of sizing equity in securities: of the book, or of this portfolio")
+    names: list[Exposure]
+    sectors: list[Exposure]
+    portfolios: list[Exposure]
+    cuts: list[Cut] = Field(description="limits that cut something in that decision")
+
+
 class RiskAnswer(Answer):
     """Risk of the holdings as they are, by history; losses are positive fractions of the holdings' value."""
 
@@ -386,6 +471,11 @@ class RiskAnswer(Answer):
     annual_volatility: float | None
     largest: str | None
     largest_weight: float | None
+    realised: RiskFigures | None = Field(None, description="of the realised daily returns; null before two of them")
+    decision: DecisionRisk | None = Field(None, description="of the latest decision; null before the first one")
+    alerts: list[Alert] = Field(default_factory=list, description="those that nobody has acknowledged, newest first")
+    trading_state: str = "ACTIVE"
+    trading_reason: str = ""
 
 
 # ------------------------------------------------------------------------------------------------------ control
@@ -398,6 +488,22 @@ class ApprovalAnswer(Answer):
     plan_hash: str
     decision: str
     by: str
+
+
+class RuleAnswer(Answer):
+    """The rule that was stored."""
+
+    rule_id: int
+    metric: str
+    op: str
+    threshold: float
+    by: str
+
+
+class Done(Answer):
+    """What was done, in a sentence."""
+
+    result: str
 
 
 class TradingState(Answer):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
-from api import freshness, models, queries
+from api import freshness, models, queries, risk
 from api.errors import NotReady
 from api.store import Reader
 
@@ -51,6 +51,7 @@ class Overview:
     scores: Panel[models.TopScores]
     metrics: Panel[list[models.Metrics]]
     sectors: Panel[models.SectorExposure]
+    risk: Panel[models.RiskAnswer]
     orders: list[models.Order]
     order_states: dict[str, int]
     trades: list[models.Trade]
@@ -99,6 +100,7 @@ def build(reader: Reader, now: datetime) -> Overview:
         scores=_panel(reader, queries.top_scores),
         metrics=_panel(reader, _metrics),
         sectors=_panel(reader, lambda r: queries.sector_exposure(r, queries.ALL)),
+        risk=_panel(reader, lambda r: risk.holdings_risk(r, queries.ALL)),
         orders=orders,
         order_states=states,
         trades=queries.trades(reader, queries.ALL, limit=25).records,

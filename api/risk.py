@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from api import models, queries
+from api.errors import NotReady
 from api.store import Reader
 
 #: Sessions of history.
@@ -29,8 +32,9 @@ order by session, symbol
 def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
     """Return value at risk, expected shortfall and volatility of the holdings as they are.
 
-    Losses are positive fractions of the market value of the holdings that have a price. A missing return of a session
-    counts as zero (no trade, no change of price); a holding with too little history is left out and named.
+    Losses are positive fractions of the market value of the holdings that have a price. What has no return in a session
+    is taken to have moved like the rest; a session in which less than half of the value has one does not count. A
+    holding with too little history is left out and named.
 
     Raises
     ------
@@ -39,7 +43,9 @@ def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
     NotReady
         If there are no returns yet.
     """
-    from pas_lib.risk import cvar, historical_var
+    import pandas as pd
+
+    from pas_lib.risk import cvar, historical_var, holdings_returns
 
     held = queries.positions(reader, portfolio_id)
     values: dict[str, float] = defaultdict(float)
@@ -63,6 +69,7 @@ def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
         annual_volatility=None,
         largest=None,
         largest_weight=None,
+        **_around(reader, portfolio_id),
     )
     if not values:
         return empty
@@ -78,8 +85,9 @@ def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
     if not covered:
         return empty.model_copy(update={"uncovered": sorted(uncovered)})
     whole = sum(values[symbol] for symbol in covered)
-    weights = np.array([values[symbol] / whole for symbol in covered])
-    returns = np.nan_to_num(np.column_stack([paths[symbol] for symbol in covered])) @ weights
+    book = pd.DataFrame([{symbol: values[symbol] / whole for symbol in covered}])
+    past = holdings_returns(book, pd.DataFrame({s: paths[s] for s in covered}), min_coverage=COVERAGE)
+    returns = past.dropna().to_numpy()
     largest = max(covered, key=lambda symbol: (values[symbol], symbol))
     return empty.model_copy(
         update={
@@ -96,3 +104,125 @@ def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
             "largest_weight": values[largest] / whole,
         }
     )
+
+
+_ALERTS = ", ".join(models.Alert.model_fields)
+_RULES = ", ".join(models.RiskRule.model_fields)
+
+
+def alerts(reader: Reader, *, is_open: bool | None = None, limit: int = 100) -> models.AlertList:
+    """Return alerts, newest first; only those that nobody has acknowledged, or only the others."""
+    clause = "" if is_open is None else f" where acknowledged_at is {'' if is_open else 'not '}null"
+    rows = reader.records(
+        f"select {_ALERTS} from ops.risk_alerts{clause} order by alert_id desc limit %(n)s",  # noqa: S608
+        {"n": limit},
+    )
+    return models.AlertList(records=[models.Alert.model_validate(row) for row in rows])
+
+
+def rules(reader: Reader) -> models.RiskRuleList:
+    """Return the rules of the table, those that are over too."""
+    rows = reader.records(f"select {_RULES} from ops.risk_rules order by rule_id")  # noqa: S608 - columns of the model
+    return models.RiskRuleList(records=[models.RiskRule.model_validate(row) for row in rows])
+
+
+def _around(reader: Reader, portfolio_id: str) -> dict[str, Any]:
+    """Return what does not come from the holdings: realised losses, the decision, alerts, the trading state."""
+    state = reader.first("select state, reason from ops.trading_state order by state_id desc limit 1") or {}
+    realised = reader.attempt(lambda r: _realised(r, portfolio_id))
+    return {
+        "realised": None if isinstance(realised, NotReady) else realised,
+        "decision": _decision(reader, portfolio_id),
+        "alerts": alerts(reader, is_open=True).records,
+        "trading_state": state.get("state", "ACTIVE"),
+        "trading_reason": state.get("reason", ""),
+    }
+
+
+def _realised(reader: Reader, portfolio_id: str) -> models.RiskFigures | None:
+    from pas_lib.risk import cvar, historical_var
+
+    rows = reader.fetch(
+        "select ret from marts.portfolio_returns where portfolio_id = %(id)s and ret is not null order by session",
+        {"id": portfolio_id},
+    ).rows
+    returns = np.array([row[0] for row in rows], dtype=float)
+    if len(returns) < 2:
+        return None
+    return models.RiskFigures(
+        n_obs=len(returns),
+        var_95=historical_var(returns, 0.95),
+        var_99=historical_var(returns, 0.99),
+        cvar_95=cvar(returns, 0.95),
+        cvar_99=cvar(returns, 0.99),
+    )
+
+
+def _decision(reader: Reader, portfolio_id: str) -> models.DecisionRisk | None:
+    """Return the latest live decision's exposures: of the book, or of one portfolio's targets in it."""
+    newest = reader.first(
+        "select decision_id, session from ops.decisions where origin = 'live' order by session desc limit 1"
+    )
+    if newest is None:
+        return None
+    one = {"id": newest["decision_id"]}
+    figures = {
+        str(row["metric"]): row["value"]
+        for row in reader.records("select metric, value from ops.risk_figures where decision_id = %(id)s", one)
+    }
+    listed = reader.records(
+        "select kind, label, share from ops.risk_exposures where decision_id = %(id)s"
+        " order by kind, abs(share) desc, label",
+        one,
+    )
+    kinds: dict[str, list[models.Exposure]] = {"name": [], "sector": [], "portfolio": []}
+    for row in listed:
+        kinds[row["kind"]].append(models.Exposure(label=row["label"], share=row["share"]))
+    cuts = _cuts(reader, newest["decision_id"], newest["session"])
+    share = figures.get("gross")
+    if portfolio_id != queries.ALL:
+        kinds["portfolio"] = [each for each in kinds["portfolio"] if each.label == portfolio_id]
+        share = kinds["portfolio"][0].share if kinds["portfolio"] else 0.0
+        held = {position.symbol for position in queries.positions(reader, portfolio_id).records}
+        held |= {
+            str(row["symbol"])
+            for row in reader.records(
+                "select symbol from ops.weight_history where decision_id = %(id)s and portfolio_id = %(portfolio)s",
+                {**one, "portfolio": portfolio_id},
+            )
+        }
+        kinds["name"] = [each for each in kinds["name"] if each.label in held]
+        kinds["sector"] = []
+        known = {str(row["label"]) for row in listed if row["kind"] == "name"}
+        cuts = [cut for cut in cuts if cut.subject in held or cut.subject not in known]
+    return models.DecisionRisk(
+        session=newest["session"],
+        figures=figures,
+        share=share,
+        names=kinds["name"],
+        sectors=kinds["sector"],
+        portfolios=kinds["portfolio"],
+        cuts=cuts,
+    )
+
+
+def _cuts(reader: Reader, decision_id: str, session: date) -> list[models.Cut]:
+    rows = reader.records(
+        "select details from ops.alloc_log where decision_id = %(id)s and event = 'cap' order by log_id",
+        {"id": decision_id},
+    )
+    found = [queries.as_json(row["details"]) for row in rows]
+    return [
+        models.Cut(
+            session=session,
+            code=str(one["code"]),
+            subject=str(one["name"]),
+            wanted=_finite(one["before"]),
+            allowed=_finite(one["after"]),
+        )
+        for one in found
+    ]
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(float(value)) else None

@@ -107,6 +107,10 @@ class Settings(BaseModel):
         "drawdown > 0.10; daily_loss > 0.03; var_99 > 0.04", validation_alias=_named("PAS_RISK_RULES")
     )
 
+    # -- notifications
+    notify_urls: SecretStr | None = Field(None, validation_alias=_named("PAS_NOTIFY_URLS"))
+    notify_timeout_sec: float = Field(15.0, gt=0, le=300, validation_alias=_named("PAS_NOTIFY_TIMEOUT_SEC"))
+
     # -- trading guards
     cash_buffer: Fraction = Field(0.02, validation_alias=_named("PAS_CASH_BUFFER"))
     max_order_notional: float = Field(25_000.0, gt=0, validation_alias=_named("PAS_MAX_ORDER_NOTIONAL"))

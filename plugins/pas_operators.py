@@ -123,7 +123,8 @@ class StepOperator(BaseOperator):
     ui_color = "#e8f0f7"
 
     def execute(self, context: Context) -> Any:
-        """Run the step and return its result as plain values."""
+        """Run the step, tell the channels what came of it, and return its result as plain values."""
+        from pas_lib.notify import announce
         from pas_lib.warehouse.system_log import SystemLog
 
         session, here = session_of(context), runtime()
@@ -132,6 +133,7 @@ class StepOperator(BaseOperator):
         with log.step(self.task_id, skips=AirflowSkipException) as told:
             result = told["result"] = plain(self.step(session, here, context))
         self.log.info("%s of %s: %s", self.task_id, session, result)
+        announce(here.settings, here.clock, here.warehouse)
         return result
 
     @abstractmethod

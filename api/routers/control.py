@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -10,11 +12,32 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import models
 from api.auth import require_admin
-from api.errors import Conflict, Unprocessable
-from pas_lib.errors import GuardError, OrderError
+from api.errors import ApiError, Conflict, Unprocessable
+from pas_lib.errors import GuardError, OrderError, PasError, WarehouseError
 from pas_lib.warehouse import Warehouse
 
 router = APIRouter(tags=["control"], dependencies=[Depends(require_admin)])
+
+
+@contextmanager
+def _refusing(kind: type[ApiError]) -> Iterator[None]:
+    """Turn what the library refuses into an answer; that the warehouse is away stays what it is."""
+    try:
+        yield
+    except WarehouseError:
+        raise
+    except PasError as error:
+        raise kind(str(error)) from None
+
+
+def _warehouse(request: Request) -> Warehouse:
+    return Warehouse.from_settings(request.app.state.settings)
+
+
+def _now(request: Request) -> datetime:
+    now: datetime = request.app.state.market_clock.now()
+    return now
+
 
 Name = Annotated[str, Field(min_length=1, max_length=100, description="who decides")]
 
@@ -39,6 +62,61 @@ class BreakerRequest(BaseModel):
     state: Literal["ACTIVE", "REDUCING", "HALTED"]
     by: Name
     reason: str = Field(min_length=1, max_length=500, description="why; stored with the name")
+
+
+class RuleRequest(BaseModel):
+    """A new risk rule."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: str = Field(min_length=1, max_length=40, pattern="^[a-z][a-z0-9_]*$", description="a figure, e.g. var_99")
+    op: Literal[">", ">=", "<", "<="]
+    threshold: float = Field(allow_inf_nan=False)
+    by: Name
+    note: str = Field("", max_length=500)
+
+
+class Signed(BaseModel):
+    """Who does it, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Name
+    note: str = Field("", max_length=500)
+
+
+@router.post("/risk/rules", status_code=201)
+def add_risk_rule(request: Request, wanted: RuleRequest) -> models.RuleAnswer:
+    """Put a risk rule in force from the next decision on."""
+    from pas_lib.pipeline.risk import add_rule
+    from pas_lib.risk import Rule
+
+    rule = Rule(wanted.metric, wanted.op, wanted.threshold)
+    with _refusing(Unprocessable):
+        number = add_rule(_warehouse(request), rule, who=wanted.by, now=_now(request), note=wanted.note)
+    return models.RuleAnswer(
+        rule_id=number, metric=rule.metric, op=rule.op, threshold=rule.threshold, by=wanted.by.strip()
+    )
+
+
+@router.post("/risk/rules/{rule_id}/end")
+def end_risk_rule(request: Request, rule_id: int, wanted: Signed) -> models.Done:
+    """End a risk rule; its alerts stay."""
+    from pas_lib.pipeline.risk import end_rule
+
+    with _refusing(Conflict):
+        end_rule(_warehouse(request), rule_id, who=wanted.by, now=_now(request))
+    return models.Done(result=f"rule {rule_id} is over")
+
+
+@router.post("/risk/alerts/{alert_id}/acknowledge")
+def acknowledge_alert(request: Request, alert_id: int, wanted: Signed) -> models.Done:
+    """Say that a person has seen an alert."""
+    from pas_lib.pipeline.risk import acknowledge
+
+    with _refusing(Conflict):
+        acknowledge(_warehouse(request), alert_id, who=wanted.by, now=_now(request), note=wanted.note)
+    return models.Done(result=f"alert {alert_id} was acknowledged by {wanted.by.strip()}")
 
 
 @router.post("/approvals", status_code=201)

@@ -56,7 +56,26 @@ def strategies(read: Read) -> models.StrategyList:
     return read(queries.strategies)
 
 
+@router.get("/risk/alerts")
+def risk_alerts(
+    read: Read,
+    is_open: Annotated[bool | None, Query(alias="open", description="only those nobody has acknowledged")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> models.AlertList:
+    """Return the alerts that risk rules raised, newest first."""
+    return read(lambda reader: risk.alerts(reader, is_open=is_open, limit=limit))
+
+
+@router.get("/risk/rules")
+def risk_rules(read: Read) -> models.RiskRuleList:
+    """Return the risk rules of the table, those that are over too."""
+    return read(risk.rules)
+
+
 @router.get("/risk/{portfolio_id}")
 def portfolio_risk(read: Read, portfolio_id: PortfolioOrAll) -> models.RiskAnswer:
-    """Return the risk of the holdings as they are now, had they been held over the last 504 sessions."""
+    """Return the risk of the holdings as they are now, had they been held over the last 504 sessions.
+
+    Beside it: losses of the realised returns, exposures and limits of the latest decision, open alerts, trading state.
+    """
     return read(lambda reader: risk.holdings_risk(reader, portfolio_id))

@@ -23,6 +23,7 @@ def execute(
     here = context()
     session = here.session(as_of) if as_of else _last_planned(here)
     report = run(session, here.settings, here.clock, here.warehouse, retry=retry)
+    here.announce()
     if as_json:
         print_json(report)
         return
@@ -97,6 +98,7 @@ def reconcile(as_json: JsonFlag = False) -> None:
 
     here = context()
     result = run(here.settings, here.clock, here.warehouse)
+    here.announce()
     if as_json:
         print_json(result)
     else:

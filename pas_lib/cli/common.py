@@ -65,6 +65,12 @@ class Context:
             raise PasError(f"{day} is not a session of the exchange", hint=f"the one before is {before}")
         return day
 
+    def announce(self) -> None:
+        """Tell the channels of PAS_NOTIFY_URLS what a command brought about; never fatal."""
+        from pas_lib.notify import announce
+
+        announce(self.settings, self.clock, self.warehouse)
+
 
 def context() -> Context:
     """Read the settings of this call."""

@@ -147,6 +147,8 @@ def decide(
 
     here = context()
     result = run(here.session(as_of), here.settings, here.clock, here.warehouse, dry_run=dry_run)
+    if not dry_run:
+        here.announce()
     if as_json:
         print_json(result)
         return
@@ -225,7 +227,8 @@ def explain(
             ]
             for row in rows
         ],
-        note=f"{told.rule}. {len(told.rows)} raw rows, the newest {len(rows)} shown. {told.note}".strip(),
+        note=f"{told.rule}. {len(told.rows)} raw rows, the newest {len(rows)} shown. {told.note}".strip()
+        + "".join(f"\nlimit: {cut}" for cut in told.cuts),
     )
 
 

@@ -53,6 +53,8 @@ class Explanation:
         The portfolio's share before exposure scale, and S, in the last decision up to `session`; None without one.
     score, rank, names
         The signal, and how many names had one.
+    cuts
+        The limits that cut the symbol, its sector or the whole book in that decision, one line each.
     note
         What the strategy said.
     rows
@@ -74,6 +76,7 @@ class Explanation:
     names: int
     note: str
     rows: tuple[RawRow, ...]
+    cuts: tuple[str, ...] = ()
 
 
 def explain(warehouse: Warehouse, portfolio_id: str, symbol: str, as_of: date) -> Explanation:
@@ -137,6 +140,7 @@ def explain(warehouse: Warehouse, portfolio_id: str, symbol: str, as_of: date) -
         names=int(found["names"]) if found else 0,
         note=newest.note,
         rows=raw_rows(warehouse, one, security_id, symbol, basis),
+        cuts=_cuts(warehouse, security_id, symbol, as_of),
     )
 
 
@@ -156,6 +160,33 @@ def _decision(warehouse: Warehouse, portfolio_id: str, symbol: str, as_of: date)
         {"p": portfolio_id, "s": symbol, "d": as_of},
     )
     return dict(rows[0]) if rows else {}
+
+
+def _cuts(warehouse: Warehouse, security_id: str, symbol: str, as_of: date) -> tuple[str, ...]:
+    """Return what the last decision cut of the symbol, its sector and the whole book."""
+    rows = warehouse.rows(
+        "select l.details from ops.alloc_log l join ops.decisions d using (decision_id)"
+        " where l.event = 'cap' and d.origin = 'live' and d.session ="
+        " (select max(session) from ops.decisions where origin = 'live' and session <= %s) order by l.log_id",
+        (as_of,),
+    )
+    if not rows:
+        return ()
+    sectors = {
+        str(row["sector"])
+        for row in warehouse.rows(
+            "select distinct on (security_id) sector from raw.securities"
+            " where security_id = %s and known_at <= %s order by security_id, known_at desc, row_id desc",
+            (security_id, calendar.decision_time(as_of)),
+        )
+    }
+    about = {symbol, *sectors}
+    found = [row["details"] for row in rows]
+    return tuple(
+        f"{one['code']} {one['name']}: wanted {one['before']:.4f}, allowed {one['after']:.4f}"
+        for one in found
+        if one["name"] in about or str(one["name"]).startswith(("book", "leveraged"))
+    )
 
 
 def raw_rows(warehouse: Warehouse, one: Strategy, security_id: str, symbol: str, session: date) -> tuple[RawRow, ...]:

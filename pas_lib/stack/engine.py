@@ -238,9 +238,12 @@ class DirectEngine:
 
     @contextmanager
     def _step(self, step: str) -> Iterator[None]:
+        from pas_lib.notify import announce
+
         self._progress.step(STEPS.index(step) + 1, len(STEPS), step)
         try:
             yield
+            announce(self._settings, self._clock, self._warehouse)
         except PasError as error:
             raise StepFailed(step, str(error)) from error
         self._progress.done()

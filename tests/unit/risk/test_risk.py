@@ -16,6 +16,7 @@ from pas_lib.risk import (
     Rule,
     TradingState,
     apply_caps,
+    book_figures,
     circuit_breaker,
     cvar,
     evaluate_rules,
@@ -24,6 +25,8 @@ from pas_lib.risk import (
     holdings_returns,
     holdings_var,
     look_through,
+    losses,
+    parse_rules,
 )
 
 
@@ -196,3 +199,68 @@ def test_circuit_breaker_ignores_flows() -> None:
     slow = circuit_breaker([100, 98, 96, 94, 92, 90], max_daily_loss=0.03, max_drawdown=0.1)
     assert slow.state is TradingState.HALTED
     assert circuit_breaker([100, 0], max_daily_loss=0.03, max_drawdown=0.1).state is TradingState.REDUCING
+
+
+def test_a_missing_return_moves_like_the_rest_and_is_never_zero() -> None:
+    book = pd.DataFrame({"A": [0.3], "B": [0.1]}, index=["p"])
+    past = pd.DataFrame({"A": [-0.02, -0.02, np.nan, np.nan], "B": [0.01, np.nan, 0.05, np.nan]})
+    strict = holdings_returns(book, past)
+    assert strict.iloc[0] == pytest.approx(-0.005)
+    assert strict.iloc[1:].isna().all()
+    half = holdings_returns(book, past, min_coverage=0.5)
+    assert half.iloc[1] == pytest.approx(-0.02 * 0.4)  # the whole book fell by 2 %
+    assert half.iloc[2:].isna().all()  # a quarter of the book, or nothing, says nothing
+    assert np.isnan(holdings_var(book, past.iloc[2:], min_coverage=0.5))
+    assert holdings_var(book * 0.0, past) == 0.0
+
+
+def test_figures_of_a_book_by_hand() -> None:
+    book = pd.DataFrame({"A": [0.3, 0.0], "B": [0.0, -0.1], "L": [0.1, 0.1]}, index=["p", "q"])
+    rng = np.random.default_rng(3)
+    past = pd.DataFrame(rng.normal(0, 0.01, (100, 3)), columns=["A", "B", "L"])
+    got = book_figures(
+        book, past, sectors={"A": "X", "B": "X", "L": "Y"}, leverage={"L": 3.0}, betas={"A": 0.5, "B": np.nan}
+    )
+    assert (got["gross"], got["net"]) == pytest.approx((0.6, 0.4))
+    assert got["leveraged"] == pytest.approx(0.3 + 0.1 + 3 * 0.2)
+    assert got["beta"] == pytest.approx(0.3 * 0.5 - 0.1 + 0.2)  # an unknown beta is 1
+    assert (got["largest_name"], got["largest_sector"]) == pytest.approx((0.3, 0.4))
+    moved = past.to_numpy() @ np.array([0.3, -0.1, 0.2])
+    assert got["var_95"] == pytest.approx(historical_var(moved, 0.95))
+    assert got["cvar_99"] == pytest.approx(cvar(moved, 0.99))
+    assert got["volatility"] == pytest.approx(moved.std(ddof=1) * np.sqrt(252))
+    assert np.isnan(book_figures(book, past.head(59))["var_95"])
+    assert set(book_figures(book * 0.0, past).values()) == {0.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.001, 0.05))
+def test_the_limit_on_losses_holds_and_only_lowers(seed: int, limit: float) -> None:
+    rng = np.random.default_rng(seed)
+    past = pd.DataFrame(rng.standard_t(3, (120, 4)) * 0.02, columns=list("ABCD"))
+    past = past.mask(rng.random(past.shape) < 0.1)
+    book = pd.DataFrame(rng.random((2, 4)) * 0.2, index=["p", "q"], columns=list("ABCD"))
+    limits = RiskLimits(var=limit, var_coverage=0.5, var_sessions=60)
+    got = apply_caps(book, limits, symbol_returns=past)
+    assert (got.book <= book + 1e-15).all().all()
+    assert holdings_var(got.book, past, 0.99, min_coverage=0.5) <= limit + 1e-9
+    assert got.to_cash == pytest.approx(float((book - got.book).to_numpy().sum()))
+    blind = apply_caps(book, RiskLimits(var=limit, var_sessions=200), symbol_returns=past)
+    assert [one.reason for one in blind.refusals] == [Reason.VAR_UNKNOWN]
+    assert blind.book.equals(book)
+
+
+def test_rules_are_written_as_metric_operator_number() -> None:
+    assert parse_rules("var_99 > 0.04; drawdown>=1e-1 ;") == (Rule("var_99", ">", 0.04), Rule("drawdown", ">=", 0.1))
+    assert parse_rules(" ") == ()
+    for wrong in ("var_99", "var_99 = 1", "var_99 > x", "VAR > 1", "a > 1 > 2", "a > ."):
+        with pytest.raises(SettingsError, match="risk rule"):
+            parse_rules(wrong)
+
+
+def test_losses_leave_deposits_and_withdrawals_out() -> None:
+    assert losses([]) == losses([100.0]) == (0.0, 0.0)
+    daily, drawdown = losses([100.0, 90.0, 145.0], [0.0, 0.0, 50.0])
+    assert daily == pytest.approx(-(145.0 - 50.0) / 90.0 + 1.0)
+    assert drawdown == pytest.approx(1.0 - 0.9 * 95.0 / 90.0)
+    assert all(np.isnan(losses([100.0, 0.0])))
