@@ -98,6 +98,7 @@ _MARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "model_returns": (("portfolio_id", "session"), "one day's model return of a portfolio"),
     "portfolio_returns": (("portfolio_id", "session"), "one day's realised equity and return of a portfolio"),
     "metrics": (("portfolio_id", "basis", "as_of"), "statistics of one portfolio"),
+    "rolling_metrics": (("portfolio_id", "basis", "days", "session"), "statistics of one window of a portfolio"),
     "correlations": (("portfolio_a", "portfolio_b", "as_of"), "correlation of two portfolios' model returns"),
     "exposures": (("session", "portfolio_id", "sector", "symbol"), "one holding's weight and sector"),
     "regime_inputs": (("session", "series_id"), "one macro value as known at a session"),

@@ -266,6 +266,8 @@ class Metrics(Answer):
     win_rate: float | None
     var_95: float | None
     cvar_95: float | None
+    sharpe_se: float | None = Field(description="standard error of the annual Sharpe ratio")
+    probabilistic_sharpe: float | None = Field(description="probability that the true Sharpe ratio is above 0")
 
 
 class MetricsList(Answer):

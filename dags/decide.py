@@ -2,13 +2,15 @@
 Decides one session.
 
 Strategies due and all model returns, allocation, exposure scale, risk, order plan, intents, and the request for an
-approval where one is needed. A session already decided keeps its decision.
+approval where one is needed. A session already decided keeps its decision. In live mode `approve` shows the plan under
+"Required Actions" and waits until the close of the execution session; elsewhere it is skipped.
 """
 
 from __future__ import annotations
 
 import pas_assets as assets
 from airflow.sdk import DAG, PartitionedAssetTimetable
+from pas_approval import ApprovePlanOperator
 from pas_defaults import default_args
 from pas_operators import DecideOperator
 
@@ -21,4 +23,4 @@ with DAG(
     doc_md=__doc__,
     tags=["decision"],
 ):
-    DecideOperator(task_id="decide", outlets=[assets.DECIDED])
+    DecideOperator(task_id="decide", outlets=[assets.DECIDED]) >> ApprovePlanOperator(task_id="approve")

@@ -17,10 +17,11 @@ from pas_lib.analytics.measures import (
     tracking_error,
     win_rate,
 )
-from pas_lib.analytics.summary import KEYS, performance_summary, performance_table
+from pas_lib.analytics.summary import KEYS, ROLLING, performance_summary, performance_table, rolling_table
 
 __all__ = [
     "KEYS",
+    "ROLLING",
     "alpha",
     "annual_volatility",
     "beta",
@@ -33,6 +34,7 @@ __all__ = [
     "performance_summary",
     "performance_table",
     "probabilistic_sharpe",
+    "rolling_table",
     "sharpe",
     "sharpe_standard_error",
     "sortino",

@@ -172,8 +172,10 @@ def sharpe_standard_error(returns: Returns, risk_free: float = 0.0, periods: int
     ``sqrt((1 + S^2 / 2) / T) sqrt(P)`` with S per period.
     """
     x = _clean(returns)
+    if len(x) < 2:
+        return math.nan
     each = sharpe(x, risk_free, periods) / math.sqrt(periods)
-    return math.sqrt((1.0 + each**2 / 2.0) / len(x) * periods) if len(x) > 1 else math.nan
+    return math.sqrt((1.0 + each**2 / 2.0) / len(x) * periods)
 
 
 def probabilistic_sharpe(

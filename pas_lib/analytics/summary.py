@@ -28,6 +28,8 @@ KEYS: tuple[str, ...] = (
     "win_rate",
     "var_95",
     "cvar_95",
+    "sharpe_se",
+    "probabilistic_sharpe",
 )
 
 #: Portfolios per block of the vectorised pass.
@@ -53,7 +55,8 @@ def performance_summary(
     -------
     dict
         One float for each of :data:`KEYS`, as defined in :mod:`pas_lib.analytics.measures`; 252 days a year,
-        max_drawdown negative, VaR and CVaR positive losses per day.
+        max_drawdown negative, VaR and CVaR positive losses per day, sharpe_se the standard error of the annual Sharpe
+        ratio, probabilistic_sharpe the probability that the true one is above 0.
 
     Notes
     -----
@@ -74,6 +77,8 @@ def performance_summary(
         "win_rate": measures.win_rate(returns),
         "var_95": historical_var(returns, 0.95),
         "cvar_95": cvar(returns, 0.95),
+        "sharpe_se": measures.sharpe_standard_error(returns, risk_free),
+        "probabilistic_sharpe": measures.probabilistic_sharpe(returns, 0.0, risk_free),
     }
     if benchmark is not None:
         result["alpha"] = measures.alpha(returns, benchmark, risk_free)
@@ -133,7 +138,9 @@ def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> Flo
     rate = measures.per_period(risk_free)
     mean = x.mean(axis=1)
     largest = np.maximum(x.max(axis=1), -x.min(axis=1))
-    deviation = np.sqrt(np.maximum(_square_sum(x - mean[:, None]), 0.0) / (t - 1))
+    gap = x - mean[:, None]
+    squares = gap * gap
+    deviation = np.sqrt(squares.sum(axis=1) / (t - 1))
     # The excess series decides what counts as zero for the Sharpe ratio, the raw one for volatility.
     flat = deviation <= 1e-12 * largest
     flat_excess = deviation <= 1e-12 * np.maximum(np.abs(x.max(axis=1) - rate), np.abs(x.min(axis=1) - rate))
@@ -151,18 +158,25 @@ def _dense(x: FloatArray, benchmark: FloatArray | None, risk_free: float) -> Flo
         if tail > whole:
             shortfall = shortfall + (tail - whole) * losses[:, whole]
         shortfall = shortfall / tail
+    spread = np.sqrt(squares.mean(axis=1))
+    third, fourth = np.einsum("ij,ij->i", squares, gap) / t, _square_sum(squares) / t
     result = np.full((n, len(KEYS)), np.nan)
     put = {key: i for i, key in enumerate(KEYS)}
     with np.errstate(divide="ignore", invalid="ignore"):
         annual = np.where(growth > 0.0, np.maximum(growth, 0.0) ** (periods / t) - 1.0, -1.0)
-        result[:, put["sharpe"]] = np.where(flat_excess, np.nan, (mean - rate) / deviation * root)
+        each = np.where(flat_excess, np.nan, (mean - rate) / deviation)
+        result[:, put["sharpe"]] = each * root
+        result[:, put["sharpe_se"]] = np.sqrt((1.0 + each**2 / 2.0) / t * periods)
+        variance = 1.0 - third / spread**3 * each + (fourth / spread**4 - 1.0) / 4.0 * each**2
+        score = each * math.sqrt(t - 1) / np.sqrt(np.where(variance > 0.0, variance, np.nan))
+        result[:, put["probabilistic_sharpe"]] = [0.5 * math.erfc(-z / math.sqrt(2.0)) for z in score]
         result[:, put["sortino"]] = np.where(downside == 0.0, np.nan, (mean - rate) * periods / downside)
         result[:, put["calmar"]] = np.where(drawdown == 0.0, np.nan, annual / np.abs(drawdown))
         if benchmark is not None:
-            gap = benchmark - benchmark.mean()
-            base_deviation = math.sqrt(float(gap @ gap) / (t - 1))
+            away = benchmark - benchmark.mean()
+            base_deviation = math.sqrt(float(away @ away) / (t - 1))
             if base_deviation > 1e-12 * float(np.abs(benchmark).max()):
-                slope = (np.einsum("ij,j->i", x, gap) - mean * float(gap.sum())) / float(gap @ gap)
+                slope = (np.einsum("ij,j->i", x, away) - mean * float(away.sum())) / float(away @ away)
                 result[:, put["beta"]] = slope
                 result[:, put["alpha"]] = ((mean - rate) - slope * (float(benchmark.mean()) - rate)) * periods
             active = x - benchmark
@@ -197,3 +211,59 @@ def _square_sum(x: FloatArray) -> FloatArray:
     """Row sums of squares without a temporary."""
     total: FloatArray = np.einsum("ij,ij->i", x, x)
     return total
+
+
+#: Figures of :func:`rolling_table`, in the order of its columns.
+ROLLING: tuple[str, ...] = ("n_obs", "total_return", "annual_volatility", "sharpe", "beta")
+
+
+def rolling_table(
+    returns: pd.Series, window: int, benchmark: pd.Series | None = None, risk_free: float = 0.0
+) -> pd.DataFrame:
+    """Return figures over a moving window of sessions.
+
+    Parameters
+    ----------
+    returns : Series
+        Daily simple returns as fractions.
+    window : int
+        Sessions in the window; rows before the first whole window are left out.
+    benchmark : Series, optional
+        Matched by label; without it beta is NaN.
+    risk_free : float
+        Annual rate as a fraction.
+
+    Returns
+    -------
+    DataFrame
+        Index of `returns` from the end of the first window on; columns :data:`ROLLING`: number of returns, compounded
+        return, and annual volatility, Sharpe ratio and beta as in :mod:`pas_lib.analytics.measures`.
+
+    Raises
+    ------
+    ValueError
+        If the window is shorter than two sessions.
+
+    Notes
+    -----
+    NaN policy: as for the whole series, inside each window; a missing return makes the window smaller, never 0.
+    """
+    if window < 2:
+        raise ValueError(f"a window has at least two sessions, not {window}")
+    index = returns.index[window - 1 :]
+    base = None if benchmark is None else benchmark.reindex(returns.index).to_numpy(dtype=np.float64)
+    values = returns.to_numpy(dtype=np.float64)
+    rows = []
+    for end in range(window, len(values) + 1):
+        x = values[end - window : end]
+        valid = x[~np.isnan(x)]
+        rows.append(
+            (
+                float(len(valid)),
+                float(np.prod(1.0 + valid) - 1.0) if len(valid) else math.nan,
+                measures.annual_volatility(x),
+                measures.sharpe(x, risk_free),
+                math.nan if base is None else measures.beta(x, base[end - window : end]),
+            )
+        )
+    return pd.DataFrame(rows, index=index, columns=list(ROLLING), dtype=float)

@@ -28,6 +28,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "model_returns": ("portfolio_id", "session"),
     "portfolio_returns": ("portfolio_id", "session"),
     "metrics": ("portfolio_id", "basis"),
+    "rolling_metrics": ("portfolio_id", "basis", "days", "session"),
     "correlations": ("portfolio_a", "portfolio_b"),
     "exposures": ("session", "portfolio_id", "symbol"),
 }

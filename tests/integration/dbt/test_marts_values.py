@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pas_lib.analytics import performance_summary
+from pas_lib.analytics import performance_summary, rolling_table
 from pas_lib.dbt import Dbt, DbtError
 from tests.support.marts import END, KEYS, Built, differences, duckdb_frame, read
 from tests.support.performance_world import EDGES, PORTFOLIOS
@@ -236,6 +236,24 @@ def test_metrics_agree_with_the_python_figures(built: Built) -> None:
                 portfolio,
                 key,
             )
+
+
+def test_windows_agree_with_the_python_figures(built: Built) -> None:
+    returns = built.warehouse.frame("select * from marts.model_returns")
+    benchmark = built.warehouse.frame("select session, ret from marts.daily_returns where symbol = 'SPY'").set_index(
+        "session"
+    )["ret"]
+    rows = built.warehouse.frame("select * from marts.rolling_metrics where basis = 'model' and days = 63")
+    found = {name: part.set_index("session").sort_index() for name, part in rows.groupby("portfolio_id")}
+    long_enough = {name for name, part in returns.groupby("portfolio_id") if len(part) >= 63}
+    assert set(found) == long_enough
+    for name in sorted(long_enough):
+        series = returns[returns["portfolio_id"] == name].set_index("session")["model_return"].sort_index()
+        expected = rolling_table(series, 63, benchmark.reindex(series.index))
+        assert list(found[name].index) == list(expected.index)
+        for key in ("total_return", "annual_volatility", "sharpe", "beta"):
+            got, want = found[name][key].to_numpy(dtype=float), expected[key].to_numpy()
+            assert np.allclose(got, want, rtol=1e-9, atol=1e-13, equal_nan=True), (name, key)
 
 
 def test_realised_returns_are_adjusted_for_flows(built: Built) -> None:

@@ -14,6 +14,7 @@ from scipy.stats import linregress, norm
 
 from pas_lib.analytics import (
     KEYS,
+    ROLLING,
     alpha,
     annual_volatility,
     beta,
@@ -25,6 +26,7 @@ from pas_lib.analytics import (
     performance_summary,
     performance_table,
     probabilistic_sharpe,
+    rolling_table,
     sharpe,
     sharpe_standard_error,
     sortino,
@@ -140,6 +142,7 @@ def test_summary_has_exactly_the_agreed_keys() -> None:
     assert set(KEYS) == {
         *("sharpe", "sortino", "alpha", "beta", "tracking_error", "information_ratio", "max_drawdown"),
         *("cagr", "annual_volatility", "calmar", "win_rate", "var_95", "cvar_95"),
+        *("sharpe_se", "probabilistic_sharpe"),
     }
     assert [k for k, v in got.items() if math.isnan(v)] == ["alpha", "beta", "tracking_error", "information_ratio"]
 
@@ -188,3 +191,51 @@ def test_translation_and_noise(seed: int) -> None:
     assert -1.0 <= max_drawdown(x) <= 0.0
     b = rng.normal(0, 0.01, 200)
     assert information_ratio(x + 0.003, b + 0.003) == pytest.approx(information_ratio(x, b), rel=1e-9)
+
+
+def test_a_window_is_a_short_series_and_a_missing_return_makes_it_shorter() -> None:
+    rng = np.random.default_rng(4)
+    index = pd.bdate_range("2025-01-01", periods=80)
+    base = pd.Series(rng.normal(0, 0.01, 80), index=index)
+    returns = 0.5 * base + rng.normal(0, 0.005, 80)
+    returns.iloc[30] = np.nan
+    rolled = rolling_table(returns, 21, base, 0.02)
+    assert tuple(rolled.columns) == ROLLING
+    assert list(rolled.index) == list(index[20:])
+    for end in (20, 30, 50, 79):
+        part = returns.iloc[end - 20 : end + 1]
+        want = performance_summary(part, base, 0.02)
+        row = rolled.loc[index[end]]
+        assert row["n_obs"] == part.notna().sum()
+        assert row["total_return"] == pytest.approx((1 + part.dropna()).prod() - 1, rel=1e-12)
+        for key in ("annual_volatility", "sharpe", "beta"):
+            assert row[key] == pytest.approx(want[key], rel=1e-12), (end, key)
+    still = rolling_table(pd.Series(0.001, index=index), 21)
+    assert still["sharpe"].isna().all()
+    assert (still["annual_volatility"] == 0.0).all()
+    assert still["beta"].isna().all()
+    with pytest.raises(ValueError, match="two sessions"):
+        rolling_table(returns, 1)
+
+
+def test_agrees_with_empyrical_where_the_definitions_coincide() -> None:
+    """Differences kept on purpose: alpha (theirs compounds), information ratio (theirs per period), CAGR with gaps."""
+    empyrical = pytest.importorskip("empyrical")
+    rng = np.random.default_rng(9)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        base = rng.normal(0.0004, 0.01, 300)
+        x = 0.6 * base + rng.normal(0.0002, 0.008, 300)
+        got = performance_summary(pd.Series(x), pd.Series(base))
+        for key, want in {
+            "sharpe": empyrical.sharpe_ratio(x),
+            "sortino": empyrical.sortino_ratio(x),
+            "annual_volatility": empyrical.annual_volatility(x),
+            "max_drawdown": empyrical.max_drawdown(x),
+            "cagr": empyrical.cagr(x),
+            "calmar": empyrical.calmar_ratio(x),
+            "beta": empyrical.beta(x, base),
+            "information_ratio": empyrical.excess_sharpe(x, base) * math.sqrt(252),
+        }.items():
+            assert got[key] == pytest.approx(want, rel=1e-12), key
+        assert (1 + got["alpha"] / 252) ** 252 - 1 == pytest.approx(empyrical.alpha(x, base), rel=1e-10)

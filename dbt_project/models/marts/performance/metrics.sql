@@ -38,6 +38,8 @@ sums as (
         min(ret) as lowest,
         avg(ret) as mean,
         sum(gap * gap) as square_sum,
+        sum(gap * gap * gap) as cube_sum,
+        sum(gap * gap * gap * gap) as fourth_sum,
         greatest(max(ret), -min(ret)) as largest,
         avg(case when ret < 0 then ret * ret else 0 end) as downside_square,
         avg(case when ret > 0 then cast(1 as double precision) else 0 end) as win_rate,
@@ -83,6 +85,34 @@ judged as (
         case when n > 1 then case when lowest > -1 then exp(log_growth * {{ year }} / n) - 1 else -1 end end as growth,
         case when n > 1 then case when lowest > -1 then least(max_drawdown, 0) else -1 end end as drawdown
     from deviations
+),
+
+-- S per day, and the variance of its estimate by skewness and kurtosis (Bailey & Lopez de Prado 2012)
+rated as (
+    select
+        *,
+        mean / usable_deviation as each,
+        cube_sum / n / power(square_sum / n, 1.5) as skewness,
+        fourth_sum / n / power(square_sum / n, 2) as kurtosis
+    from (select * from judged where usable_deviation is not null) as moving
+    union all
+    select
+        *,
+        cast(null as double precision) as each,
+        cast(null as double precision) as skewness,
+        cast(null as double precision) as kurtosis
+    from judged
+    where usable_deviation is null
+),
+
+scored as (
+    select
+        *,
+        each * sqrt(cast(n - 1 as double precision)) / sqrt(
+            case when 1 - skewness * each + (kurtosis - 1) / 4 * each * each > 0
+                then 1 - skewness * each + (kurtosis - 1) / 4 * each * each end
+        ) as score
+    from rated
 )
 
 select
@@ -102,5 +132,7 @@ select
     cast(growth / nullif(abs(drawdown), 0) as double precision) as calmar,
     cast(case when n > 1 then win_rate end as double precision) as win_rate,
     cast(case when n > 1 then var_95 end as double precision) as var_95,
-    cast(case when n > 1 then case when 0.05 * n + 1e-9 < 1 then var_95 else cvar_95 end end as double precision) as cvar_95
-from judged
+    cast(case when n > 1 then case when 0.05 * n + 1e-9 < 1 then var_95 else cvar_95 end end as double precision) as cvar_95,
+    cast(sqrt((1 + each * each / 2) / n * {{ year }}) as double precision) as sharpe_se,
+    cast({{ normal_cdf('score') }} as double precision) as probabilistic_sharpe
+from scored
