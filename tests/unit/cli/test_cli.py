@@ -153,7 +153,13 @@ def test_every_command_takes_json_and_explains_itself(pas: Pas) -> None:
     for name in names:
         status, out, _ = pas(name, "--help")
         assert status == 0, name
-        assert "--json" in out, name
+        if "COMMAND [ARGS]" in out:  # a group: each of its commands does
+            inner = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.startswith("  ")]
+            assert inner, name
+            told = [pas(name, word, "--help") for word in inner if word.replace("-", "").isalpha()]
+        else:
+            told = [(status, out, "")]
+        assert all(code == 0 and "--json" in text for code, text, _ in told), name
 
 
 def test_json_values_are_plain() -> None:
