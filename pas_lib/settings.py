@@ -74,6 +74,7 @@ class Settings(BaseModel):
     alpaca_api_key: SecretStr | None = Field(None, validation_alias=_named("ALPACA_API_KEY"))
     alpaca_api_secret: SecretStr | None = Field(None, validation_alias=_named("ALPACA_API_SECRET"))
     alpaca_base_url: str | None = Field(None, validation_alias=_named("ALPACA_BASE_URL"))
+    alpaca_feed: Literal["sip", "iex"] = Field("sip", validation_alias=_named("PAS_ALPACA_FEED"))
     fred_api_key: SecretStr | None = Field(None, validation_alias=_named("FRED_API_KEY"))
     quiver_api_key: SecretStr | None = Field(None, validation_alias=_named("QUIVER_API_KEY"))
     benzinga_api_key: SecretStr | None = Field(None, validation_alias=_named("BENZINGA_API_KEY"))

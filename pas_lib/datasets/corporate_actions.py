@@ -1,4 +1,4 @@
-"""Splits and cash distributions, parsed out of the price payloads."""
+"""Splits and cash distributions, parsed out of what comes with the prices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DATASET = Dataset(
     known_at_doc="00:00 New York of the ex-date (announced before it)",
     cadence="daily",
     tolerance=timedelta(days=4),
-    sources=("yahoo_chart",),
+    sources=("yahoo_chart", "alpaca_bars"),
     critical=True,
     may_be_empty=True,
     leader="prices",

@@ -1,8 +1,12 @@
 """From a company's name to its symbol, for sources that state no symbol.
 
-Three steps, the first that answers wins: the hand-written table ``aliases.csv`` (dated), equality of normalised names
-with the register of securities, and a similarity of at least :data:`THRESHOLD` that is clearly better than the next
-one. Everything else stays without a symbol: a wrong symbol would be traded, a missing one is only missed.
+Three steps, the first that answers wins: the hand-written table ``aliases.csv``, equality of normalised names with the
+register of securities, and a similarity of at least :data:`THRESHOLD` that is clearly better than the next one.
+Everything else stays without a symbol: a wrong symbol would be traded, a missing one is only missed.
+
+The aliases are dated. Their last column says what a line was checked against: the SEC's list of companies, lists and
+spells of the S&P 500, recorded payloads, public reports, or the company's own name within it; a day that could not be
+checked is named there.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ DATASET = Dataset(
     known_at_doc="the session's close",
     cadence="daily",
     tolerance=timedelta(days=4),
-    sources=("yahoo_chart",),
+    sources=("yahoo_chart", "alpaca_bars"),
     critical=True,
     history_start=date(2023, 1, 1),
     overlap=timedelta(days=7),

@@ -123,7 +123,13 @@ def plan(
     loaded: dict[str, date] = {}
     column = _ITEM_COLUMN.get(dataset.name)
     if column:
-        found = warehouse.rows(f"select {column} as item, max(event_date) as day from {dataset.table} group by 1")  # noqa: S608
+        # Another source than before begins with its own history.
+        names = [site.name for site in usable_sources(dataset, settings)]
+        statement = (
+            f"select {column} as item, max(event_date) as day from {dataset.table}"  # noqa: S608
+            " where source = any(%s) group by 1"
+        )
+        found = warehouse.rows(statement, (names,))
         loaded = {row["item"]: row["day"] for row in found}
         latest = max(loaded.values(), default=None)
     elif dataset.windowed:

@@ -142,6 +142,8 @@ _SITES = {
     "finviz": Politeness(per_second=0.5, workers=1, browser=True, timeout=60.0),
     # The limit of 10 a second holds for all hosts and processes of one address together.
     "sec": Politeness(per_second=8.0, workers=2, contact=True),
+    # 200 a minute for the account, orders included.
+    "alpaca-data": Politeness(per_second=2.0, workers=1, timeout=60.0),
     "benzinga": Politeness(per_second=2.0, workers=1),
     "house-clerk": Politeness(per_second=1.0, workers=1, timeout=60.0),
     # Quick calls are answered with 503.
