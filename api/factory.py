@@ -13,8 +13,10 @@ from fastapi import Depends, FastAPI
 from api import errors
 from api.audit import audited
 from api.auth import Guard, require_read
+from api.etag import EntityTags
+from api.limits import Limits
 from api.middleware import Boundary, keep_queries_out_of_the_access_log
-from api.routers import book, control, dashboard, jobs, prometheus, research, system, tables
+from api.routers import book, control, dashboard, events, explain, jobs, prometheus, research, system, tables
 from api.scheduler import Scheduler
 from api.store import Mirror, PostgresPool, Store
 from pas_lib.clock import Clock, SystemClock, clock_for
@@ -75,6 +77,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.state.guard = guard
     app.state.store = store
     app.state.scheduler = Scheduler(settings)
+    #: Seconds between two looks for new events.
+    app.state.event_interval = 1.0
     keep_queries_out_of_the_access_log()
     errors.install(app)
 
@@ -83,10 +87,14 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(tables.router, dependencies=reading)
     app.include_router(book.router, dependencies=reading)
     app.include_router(research.router, dependencies=reading)
+    app.include_router(explain.router, dependencies=reading)
+    app.include_router(events.router, dependencies=reading)
     app.include_router(control.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(jobs.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(prometheus.router, dependencies=reading)
     app.include_router(dashboard.router)
+    app.add_middleware(EntityTags)
+    app.add_middleware(Limits, per_minute=settings.api_requests_per_minute)
     app.add_middleware(Boundary, guard=guard)
     return app
 

@@ -1,0 +1,71 @@
+"""What a single client may ask of the service: so many requests a minute, bodies of so many bytes."""
+
+from __future__ import annotations
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import problem
+
+#: Bytes of a request's body: the largest one this API has a use for is a portfolio's list of weights.
+LARGEST_BODY = 1_000_000
+#: The pages of the browser load several files each; they are not counted.
+_FREE = ("/static/", "/health")
+
+
+class Limits:
+    """Refuses a client that asks too often (429 with Retry-After) or sends too much (413).
+
+    Parameters
+    ----------
+    app : ASGIApp
+        What lies inside.
+    per_minute : int
+        Requests of one address in any minute.
+    """
+
+    def __init__(self, app: ASGIApp, per_minute: int) -> None:
+        self.app = app
+        self._item = RateLimitItemPerMinute(per_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        client = request.client.host if request.client else "-"
+        if not request.url.path.startswith(_FREE) and not self._limiter.hit(self._item, client):
+            detail = f"more than {self._item.amount} requests in a minute"
+            await problem(request, 429, detail, {"Retry-After": "60"})(scope, receive, send)
+            return
+        stated = request.headers.get("content-length", "")
+        if stated.isdigit() and int(stated) > LARGEST_BODY:
+            await self._too_large(request)(scope, receive, send)
+            return
+        await self.app(scope, self._counted(receive), send)
+
+    @staticmethod
+    def _too_large(request: Request) -> ASGIApp:
+        return problem(request, 413, f"the body is larger than {LARGEST_BODY:,} bytes")
+
+    @staticmethod
+    def _counted(receive: Receive) -> Receive:
+        """Cut a body off that is longer than it may be without saying so."""
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > LARGEST_BODY:
+                    # To the application the client went away: nothing is done with half a body.
+                    return {"type": "http.disconnect"}
+            return message
+
+        return counted
