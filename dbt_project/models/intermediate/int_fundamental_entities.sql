@@ -1,0 +1,41 @@
+-- Which securities the figures of an entity are about: all share classes of a company known by its CIK; else the security
+-- that held the symbol when the figures were fetched.
+with asked as (
+    select
+        entity,
+        symbol,
+        max(ingested_at) as ingested_at
+    from {{ ref('stg_raw__fundamentals') }}
+    group by entity, symbol
+),
+
+registered as (
+    select distinct
+        'cik' || cik as entity,
+        security_id
+    from {{ ref('stg_raw__securities') }}
+    where cik is not null
+),
+
+named as (
+    select distinct
+        asked.entity,
+        symbols.security_id
+    from asked
+    inner join {{ ref('int_security_symbols') }} as symbols
+        on asked.symbol = symbols.symbol
+        and asked.ingested_at >= symbols.valid_from
+        and asked.ingested_at < symbols.valid_to
+    where not exists (select 1 from registered where registered.entity = asked.entity)
+)
+
+select
+    registered.entity,
+    registered.security_id
+from registered
+where exists (select 1 from asked where asked.entity = registered.entity)
+union all
+select
+    entity,
+    security_id
+from named
