@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Literal
 
 import psycopg
@@ -48,7 +49,13 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """Return all migrations of this code, in order."""
+    """Return all migrations of this code, in order.
+
+    Raises
+    ------
+    WarehouseError
+        If two files have the same number.
+    """
     folder = resources.files("pas_lib.warehouse.migrations")
     found = [
         Migration(
@@ -59,7 +66,11 @@ def migrations() -> list[Migration]:
         for entry in folder.iterdir()
         if entry.name.endswith(".sql")
     ]
-    return sorted(found, key=lambda migration: migration.version)
+    found.sort(key=lambda migration: (migration.version, migration.name))
+    for one, other in pairwise(found):
+        if one.version == other.version:
+            raise WarehouseError(f"migrations {one.name} and {other.name} have the same number", hint="rename one")
+    return found
 
 
 def create_database(server: Warehouse, name: str, *, owner: str | None = None) -> bool:
