@@ -72,7 +72,7 @@ DATASET = Dataset(
     cadence="daily",
     tolerance=timedelta(days=14),
     sources=("quiver_api", "quiver_page"),
-    official=("house_clerk",),
+    official=("house_clerk", "senate_efd"),
     all_sources=True,
     max_quarantine_share=0.05,
     history_start=date(2012, 1, 1),

@@ -36,6 +36,7 @@ SITES: Final = (
     "senate-lda",
     "usaspending",
     "house-clerk",
+    "senate-efd",
     "alpaca",
     "alpaca-data",
     "apewisdom",
@@ -98,6 +99,7 @@ RENAMED: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
     "usaspending": ((b'"Transaction Amount":', b'"transaction_amount":'), (b'"Recipient Name":', b'"recipient":')),
     # An archive cannot be edited without damaging it, which is a changed layout too.
     "house-clerk": ((b"FD.xml", b"FD.dat"), (b"%PDF-", b"%PDX-")),
+    "senate-efd": ((b'"data":', b'"rows":'), (b">Ticker<", b">Code<"), (b"csrfmiddlewaretoken", b"token")),
     "alpaca": ((b'"equity":', b'"net_worth":'), (b'"filled_qty":', b'"done_qty":')),
     "alpaca-data": ((b'"bars":', b'"candles":'), (b'"corporate_actions":', b'"actions":')),
     "apewisdom": ((b'"mentions":', b'"mention_count":'),),
@@ -139,6 +141,7 @@ EMPTY: Final[dict[str, tuple[str, bytes]]] = {
     ),
     # An archive without members
     "house-clerk": ("application/x-zip-compressed", b"PK\x05\x06" + bytes(18)),
+    "senate-efd": ("application/json", b'{"draw":0,"recordsTotal":0,"recordsFiltered":0,"data":[],"result":"ok"}'),
     "alpaca": ("application/json", b"[]"),
     "alpaca-data": ("application/json", b'{"bars":{},"next_page_token":null}'),
     "apewisdom": ("application/json", b'{"count":0,"pages":0,"current_page":1,"results":[]}'),

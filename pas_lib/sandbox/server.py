@@ -36,6 +36,7 @@ from pas_lib.sandbox.sites.house import HouseSite
 from pas_lib.sandbox.sites.quiver import Disclosures, Insiders, QuiverApi, QuiverPages
 from pas_lib.sandbox.sites.quiver_scores import QuiverScores
 from pas_lib.sandbox.sites.sec import Edgar
+from pas_lib.sandbox.sites.senate import SenateSite
 from pas_lib.sandbox.sites.universe import Ishares, Wikipedia
 from pas_lib.sandbox.sites.washington import SenateLda, UsaSpending, Washington
 from pas_lib.sandbox.sites.wikimedia import Pageviews
@@ -139,7 +140,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
     wikipedia, ishares, fred, graph = Wikipedia(context), Ishares(context), Fred(context), FredGraph(context)
     disclosures = Disclosures(context)
     reports = functools.cache(lambda: build_reports(world))
-    house = HouseSite(context, reports)
+    house, senate = HouseSite(context, reports), SenateSite(context, reports)
     scores = QuiverScores(context, disclosures)
     filings = InsiderFilings(world)
     statements = Statements(world)
@@ -178,6 +179,7 @@ def build_app(world: World, clock: SandboxTime, state_dir: Path) -> FaultLayer:
         Route("/quiver/{path:path}", pages.answer),
         Route("/sec/{path:path}", edgar.answer),
         Route("/house-clerk/{path:path}", house.answer),
+        Route("/senate-efd/{path:path}", senate.answer, methods=["GET", "POST"]),
         Route("/senate-lda/{path:path}", lda.answer, methods=["GET", "POST", "DELETE"]),
         Route("/usaspending/{path:path}", spending.answer, methods=["GET", "POST"]),
         Route("/alpaca-data/{path:path}", data.answer),

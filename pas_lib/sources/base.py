@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pas_lib.errors import PayloadError
 
@@ -41,6 +41,8 @@ class Request:
         What the parser needs to know and the payload does not say. Stored.
     json : Mapping[str, Any], optional
         Sent as the body of a POST.
+    form : Mapping[str, str], optional
+        Sent as the fields of a form, by POST.
     skip : frozenset of str
         Names of documents that are loaded already (:func:`document_name`): what the answer lists under them is not
         asked for. Never stored.
@@ -54,6 +56,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
+    form: Mapping[str, str] | None = None
     skip: frozenset[str] = frozenset()
 
     def with_params(self, **params: str) -> Request:
@@ -240,6 +243,8 @@ class Source(ABC):
         Statuses beside 200 whose body the parser understands ("not known here").
     signs_in : bool
         Every session begins with :meth:`sign_in`.
+    admitted_by : str
+        Where what it returns goes with every request: ``query`` or ``headers``.
     names_companies : bool
         Its rows name companies and no symbols.
     has_documents : bool
@@ -253,6 +258,7 @@ class Source(ABC):
     key_setting: str | None = None
     accepts: frozenset[int] = frozenset()
     signs_in: bool = False
+    admitted_by: Literal["query", "headers"] = "query"
     names_companies: bool = False
     has_documents: bool = False
 
@@ -277,11 +283,16 @@ class Source(ABC):
         return ""
 
     def sign_in(self, get: Callable[..., tuple[int, bytes]], settings: Settings) -> Mapping[str, str]:  # noqa: ARG002
-        """Return query parameters that go with every request of a session, whose cookies ``get(url)`` keeps.
+        """Return parameters or headers that go with every request of a session, whose cookies ``get(url)`` keeps.
 
-        Done once a session, and once more after a 401. The parameters are never stored.
+        ``get`` posts where it is given a ``form``. Done once a session, and once more after a 401 or when the session
+        is over. What is returned is never stored.
         """
         return {}
+
+    def session_over(self, payload: Payload) -> bool:  # noqa: ARG002 - part of the contract
+        """Return whether an answer is the way to the entrance: the session has run out."""
+        return False
 
     @abstractmethod
     def check(self, payload: Payload) -> None:

@@ -64,8 +64,9 @@ def strip_credentials(url: str) -> str:
 def request_key(request: Request) -> str:
     """Return the identity of a question: a hash of method, address without credentials, and body."""
     query = f"?{urlencode(sorted(request.params.items()))}" if request.params else ""
-    body = b"" if request.json is None else orjson.dumps(dict(request.json), option=orjson.OPT_SORT_KEYS)
-    text = f"{'GET' if request.json is None else 'POST'} {strip_credentials(request.url + query)}\n".encode()
+    asked = request.json if request.json is not None else request.form
+    body = b"" if asked is None else orjson.dumps(dict(asked), option=orjson.OPT_SORT_KEYS)
+    text = f"{'GET' if asked is None else 'POST'} {strip_credentials(request.url + query)}\n".encode()
     return hashlib.sha256(text + body).hexdigest()[:32]
 
 
@@ -390,16 +391,19 @@ class Client:
         shown = strip_credentials(f"{request.url}?{urlencode(dict(request.params))}" if request.params else request.url)
         site = self.source.name
         key = request_key(request)
-        known = self.memory.known(key) if self.memory is not None and request.json is None and not plainly else None
+        posts = request.json is not None or request.form is not None
+        known = self.memory.known(key) if self.memory is not None and not posts and not plainly else None
         conditions = _conditions(known)
         admission = self._admission() if self.source.signs_in else {}
+        by_headers = self.source.admitted_by == "headers"
         try:
             answer = self._session().request(
-                "GET" if request.json is None else "POST",
+                "POST" if posts else "GET",
                 request.url,
-                params={**request.params, **admission},
+                params={**request.params, **({} if by_headers else admission)},
                 json=request.json,
-                headers={**request.headers, **conditions},
+                data=request.form,
+                headers={**request.headers, **conditions, **(admission if by_headers else {})},
                 timeout=(10.0, self.manner.timeout),
             )
         except requests.Timeout:
@@ -443,7 +447,7 @@ class Client:
                 refusal.retry_after = wait
                 raise refusal
             raise _Again(_status_error(payload, request), wait)
-        if answer.status_code == 401 and self.source.signs_in:
+        if self.source.signs_in and (answer.status_code == 401 or self.source.session_over(payload)):
             # The admission has run out: once more with a new one, then it is an error.
             renewed = getattr(self._local, "renewed", False)
             self._local.admission, self._local.renewed = None, not renewed
@@ -468,11 +472,20 @@ class Client:
             self._local.admission = known
         return known
 
-    def _plain_get(self, url: str, *, any_status: bool = False) -> tuple[int, bytes]:
+    def _plain_get(
+        self,
+        url: str,
+        *,
+        any_status: bool = False,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
         if self._limiter is not None:
             self._limiter.try_acquire(self.source.site)
         try:
-            answer = self._session().get(url, timeout=(10.0, self.manner.timeout))
+            answer = self._session().request(
+                "GET" if form is None else "POST", url, data=form, headers=headers, timeout=(10.0, self.manner.timeout)
+            )
         except requests.Timeout:
             raise _Again(
                 SourceError(f"{self.source.name}: no answer within {self.manner.timeout:g} s from {url}")

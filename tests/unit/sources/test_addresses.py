@@ -68,7 +68,7 @@ def test_the_sandbox_stands_for_every_host(tmp_path):
         ("macro_series", "subscribed", {}, ["fredgraph"]),
         ("macro_series", "subscribed", KEYS, ["fred"]),
         ("politician_trades", "sandbox", {}, ["quiver_api", "quiver_page"]),
-        ("politician_trades", "public", KEYS, ["house_clerk"]),
+        ("politician_trades", "public", KEYS, ["house_clerk", "senate_efd"]),
         ("politician_trades", "subscribed", {}, ["quiver_page"]),
         ("universe", "public", {}, ["wikipedia", "ishares", "package"]),
         ("prices", "public", {}, ["yahoo_chart"]),
