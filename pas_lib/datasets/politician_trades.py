@@ -73,6 +73,7 @@ DATASET = Dataset(
     tolerance=timedelta(days=14),
     sources=("quiver_api", "quiver_page"),
     official=("house_clerk", "senate_efd"),
+    parse_only=("congress_mirrors",),
     all_sources=True,
     max_quarantine_share=0.05,
     history_start=date(2012, 1, 1),

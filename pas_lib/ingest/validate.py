@@ -129,7 +129,9 @@ class Intake:
         found = self._symbols.notes() if self._symbols is not None else []
         unread = [row for row in self.refused if row.expected]
         if unread:
-            found.append(f"{len(unread)} documents in quarantine: {unread[0].reason}, {unread[0].url}")
+            found.append(
+                f"{len(unread)} listed in quarantine, not read; the first: {unread[0].reason}, {unread[0].url}"
+            )
         return found
 
     def _resolve(self) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from pas_lib.errors import PayloadError
 from pas_lib.ingest import parse_file
-from pas_lib.sandbox.congress import Trade
-from pas_lib.sandbox.reports import FiledReport, Row
+from pas_lib.sandbox.reports import Row
 from pas_lib.sandbox.sites.house import index_archive, report_pdf, scan
 from pas_lib.sources import Payload, congress, ptr, source
 from pas_lib.sources.house_clerk import read_index
+from tests.support.filings import report, trade
 from tests.support.paths import REAL, WIRE, needs
 
 HOUSE = WIRE / "congress_disclosures" / "payloads" / "house"
@@ -126,38 +126,6 @@ def test_every_recorded_index():
 
 def payload(body: bytes, **context: str) -> Payload:
     return Payload("house_clerk", "politician_trades", "x", "https://site/x", 200, "", NOW, context, body)
-
-
-def trade(number: int, **more: object) -> Trade:
-    values = {
-        "id": number,
-        "politician": "Ann Example",
-        "bioguide_id": "E000001",
-        "chamber": "Representatives",
-        "party": "D",
-        "district": "OH01",
-        "state": "Ohio",
-        "symbol": "AAA",
-        "company": "Alpha Works Incorporated Common Stock",
-        "sector": "",
-        "row": 1,
-        "asset_type": "ST",
-        "transaction": "Purchase",
-        "amount_range": "$100,001 - $250,000",
-        "amount": 100001.0,
-        "traded": date(2026, 1, 5),
-        "filed": date(2026, 1, 20),
-        "visible": date(2026, 1, 20),
-        "hidden": None,
-        "description": None,
-        "subholding": None,
-    }
-    return Trade(**{**values, **more})  # type: ignore[arg-type]
-
-
-def report(*rows: Row) -> FiledReport:
-    filed = date(2026, 1, 20)
-    return FiledReport("20040001", "Representatives", "Ann Example", "OH01", "Ohio", filed, filed, 0, rows)
 
 
 def read(*rows: Row) -> ptr.Report:
