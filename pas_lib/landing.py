@@ -126,11 +126,14 @@ class LoadedRun:
         Stamped on its rows as ``ingested_at``.
     number : int
         Its place in the order of all loads of the warehouse.
+    late : bool
+        Refused records were read again from what other runs had landed.
     """
 
     manifest: Manifest
     loaded_at: datetime
     number: int
+    late: bool = False
 
 
 class Landing:
@@ -271,7 +274,12 @@ class Landing:
 
     def loaded(self, run: LoadedRun) -> None:
         """Keep the manifest of a run whose rows are committed, and take it off the queue."""
-        content = {"loaded_at": run.loaded_at, "number": run.number, "manifest": orjson.loads(run.manifest.to_json())}
+        content = {
+            "loaded_at": run.loaded_at,
+            "number": run.number,
+            "late": run.late,
+            "manifest": orjson.loads(run.manifest.to_json()),
+        }
         self.put(f"loaded/{run.manifest.dataset}/{run.manifest.run_id}.json", orjson.dumps(content))
         self.done(run.manifest.run_id)
 
@@ -281,7 +289,7 @@ class Landing:
         for name in self.list(f"loaded/{dataset}"):
             raw = orjson.loads(self.get(f"loaded/{dataset}/{name}"))
             manifest = Manifest.from_json(orjson.dumps(raw["manifest"]))
-            found.append(LoadedRun(manifest, datetime.fromisoformat(raw["loaded_at"]), raw["number"]))
+            found.append(LoadedRun(manifest, datetime.fromisoformat(raw["loaded_at"]), raw["number"], raw["late"]))
         return tuple(sorted(found, key=lambda run: (run.loaded_at, run.number)))
 
     # -- what the next collection needs when the warehouse is away

@@ -65,6 +65,58 @@ def ingest(
     )
 
 
+def replay(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="Only what was loaded from this day on.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what differs from the landing.")] = False,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", help="Only read the refused records again, after a parser was mended.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Build a raw table again from the landing and compare; fill it where it is empty.
+
+    Ends with status 1 where raw differs from the landing and was not replaced.
+    """
+    from pas_lib.datasets import dataset as known
+    from pas_lib.ingest import replay as run
+    from pas_lib.ingest import replay_quarantined
+
+    name = known(dataset).name
+    here = context()
+    if quarantined:
+        found = replay_quarantined(name, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+        if as_json:
+            print_json(found)
+            return
+        columns = ["looked_at", "payloads", "resolved", "superseded", "refused", "new", "changed"]
+        print_table(f"{found.dataset}: quarantine", columns, [[getattr(found, column) for column in columns]])
+        return
+    result = run(
+        name,
+        settings=here.settings,
+        warehouse=here.warehouse,
+        since=parse_date(since, "--since") if since else None,
+        replace=replace,
+    )
+    if as_json:
+        print_json(result)
+    else:
+        columns = ["outcome", "rows", "rows_before", "only_before", "only_built", "digest"]
+        print_table(
+            f"{result.dataset}: {result.runs} runs, {result.payloads} payloads read again",
+            ["table", *columns],
+            [[f"raw.{name}", *(getattr(table, c) for c in columns)] for name, table in result.tables.items()],
+            note="--replace puts the rows of the landing there; build the marts anew after it"
+            if result.differs
+            else "",
+        )
+    if result.differs:
+        raise typer.Exit(1)
+
+
 def parse(
     dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
     file: Annotated[Path, typer.Argument(help="A recorded payload (may be gzipped).")],
@@ -115,5 +167,6 @@ def build(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(ingest)
+    app.command()(replay)
     app.command()(parse)
     app.command()(build)

@@ -12,6 +12,8 @@ from pas_lib.datasets.base import Named
 from pas_lib.datasets.names import Listed, NameMap, company_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import psycopg
 
 _SHOWN = 5
@@ -23,17 +25,18 @@ _REGISTER = """
         select distinct on (security_id, symbol) security_id, symbol, name, first_listed, known_at, asset_class,
                is_deleted
         from raw.securities
+        where ingested_at <= %s
         order by security_id, symbol, known_at desc, row_id desc
     ) latest
     where not is_deleted and name is not null and coalesce(asset_class, 'stock') = 'stock'
 """
 
 
-def name_map(conn: psycopg.Connection[Any]) -> NameMap:
-    """Return the map of names by the register of securities as loaded."""
+def name_map(conn: psycopg.Connection[Any], now: datetime) -> NameMap:
+    """Return the map of names by the register of securities as it was loaded at a time."""
     return NameMap(
         Listed(name, symbol, company_of(security_id), start)
-        for security_id, symbol, name, start in conn.execute(_REGISTER).fetchall()
+        for security_id, symbol, name, start in conn.execute(_REGISTER, (now,)).fetchall()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -396,44 +396,80 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
         ).fetchone()
         if done:
             return None
-        intakes = {
-            name: Intake(
-                catalogue()[name],
-                VersionedLoad(conn, catalogue()[name], manifest.run_id, now),
-                _current(conn, catalogue()[name]),
-                lambda: name_map(conn),
-            )
-            for name in names
-        }
-        notes, missing = list(manifest.notes), []
-        # One answer that changed is read together with those that did not: what they state completely, they state
-        # together. Where none changed, everything in them is loaded.
-        for file in () if manifest.is_unchanged else manifest.files:
-            payload = landing.read(file.path)
-            if file.unchanged:
-                payload = replace(payload, fetched_at=manifest.fetched_at)
-            for batch in source(file.source).parse(payload):
-                intakes[batch.dataset].add(batch, payload, file.path)
-                if batch.missing:
-                    missing.append(batch.note)
-        notes += _judge_missing(data, missing, len(manifest.files))
-        counts: dict[str, Counts] = {}
-        for name, intake in intakes.items():
-            intake.finish()
-            notes += intake.notes()
-            if (
-                intake.parsed == 0
-                and not intake.listed
-                and not manifest.is_unchanged
-                and not catalogue()[name].may_be_empty
-            ):
-                raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
-        for name, intake in intakes.items():
-            new, changed, deleted = intake.load.merge()
+        counts, intakes, notes = read_run(conn, manifest, landing, now)
+        for intake in intakes.values():
             intake.store_refused(conn, manifest.run_id, now)
-            counts[name] = Counts(intake.parsed, new, changed, deleted, len(intake.refused))
-        _record(conn, manifest, counts, intakes, now, notes)
+        record(conn, manifest, counts, sources_of(manifest, intakes), now, notes)
     return _result(manifest, counts, notes)
+
+
+def read_run(
+    conn: psycopg.Connection[Any],
+    manifest: Manifest,
+    landing: Landing,
+    now: datetime,
+    *,
+    tables: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Counts], dict[str, Intake], list[str]]:
+    """Read what a run landed into its tables, in the connection's transaction.
+
+    Parameters
+    ----------
+    conn : psycopg.Connection
+        Its transaction is the load's.
+    manifest : Manifest
+        The run.
+    landing : Landing
+        Where its payloads are.
+    now : datetime
+        Ingestion time.
+    tables : mapping, optional
+        Dataset -> a table to fill instead of its own.
+
+    Returns
+    -------
+    tuple
+        Counts and intakes per dataset, and notes for people.
+
+    Raises
+    ------
+    PayloadError, QuarantineError
+        If it cannot be loaded.
+    """
+    data = catalogue()[manifest.dataset]
+    tables = tables or {}
+    intakes = {
+        name: Intake(
+            catalogue()[name],
+            VersionedLoad(conn, catalogue()[name], manifest.run_id, now, tables.get(name)),
+            current_rows(conn, catalogue()[name], tables.get(name)),
+            lambda: name_map(conn, now),
+        )
+        for name in (data.name, *data.followers)
+    }
+    notes, missing = list(manifest.notes), []
+    # One answer that changed is read together with those that did not: what they state completely, they state
+    # together. Where none changed, everything in them is loaded.
+    for file in () if manifest.is_unchanged else manifest.files:
+        payload = landing.read(file.path)
+        if file.unchanged:
+            payload = replace(payload, fetched_at=manifest.fetched_at)
+        for batch in source(file.source).parse(payload):
+            intakes[batch.dataset].add(batch, payload, file.path)
+            if batch.missing:
+                missing.append(batch.note)
+    notes += _judge_missing(data, missing, len(manifest.files))
+    counts: dict[str, Counts] = {}
+    for name, intake in intakes.items():
+        intake.finish()
+        notes += intake.notes()
+        nothing = intake.parsed == 0 and not intake.listed and not manifest.is_unchanged
+        if nothing and not catalogue()[name].may_be_empty:
+            raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
+    for name, intake in intakes.items():
+        new, changed, deleted = intake.load.merge()
+        counts[name] = Counts(intake.parsed, new, changed, deleted, len(intake.refused))
+    return counts, intakes, notes
 
 
 def _result(manifest: Manifest, counts: dict[str, Counts], notes: list[str]) -> IngestResult:
@@ -454,7 +490,7 @@ def _result(manifest: Manifest, counts: dict[str, Counts], notes: list[str]) -> 
     )
 
 
-def _current(conn: psycopg.Connection[Any], data: Dataset) -> pa.Table | None:
+def current_rows(conn: psycopg.Connection[Any], data: Dataset, table: str | None = None) -> pa.Table | None:
     """Return the current rows of a dataset that settles its rows against them; these are small."""
     if data.resolve is None:
         return None
@@ -462,7 +498,7 @@ def _current(conn: psycopg.Connection[Any], data: Dataset) -> pa.Table | None:
     keys = ", ".join(data.key)
     cursor = conn.execute(
         trusted(
-            f"select {', '.join(names)} from (select distinct on (source, {keys}) * from {data.table}"  # noqa: S608
+            f"select {', '.join(names)} from (select distinct on (source, {keys}) * from {table or data.table}"  # noqa: S608
             f" order by source, {keys}, known_at desc, row_id desc) latest where not is_deleted"
         )
     )
@@ -481,16 +517,27 @@ def _judge_missing(data: Dataset, missing: list[str], asked: int) -> list[str]:
     return [f"{len(missing)} of {asked} items not known to the site: {shown}{'; ...' if len(missing) > 5 else ''}"]
 
 
-def _record(
+def sources_of(manifest: Manifest, intakes: Mapping[str, Intake]) -> dict[str, str]:
+    """Return the sources of each dataset's rows in a run, joined by +; of a run without news those that were asked."""
+    asked = dict.fromkeys(file.source for file in manifest.files)
+    return {name: "+".join(intake.sources or asked) for name, intake in intakes.items()}
+
+
+def record(
     conn: psycopg.Connection[Any],
     manifest: Manifest,
-    counts: dict[str, Counts],
-    intakes: dict[str, Intake],
+    counts: Mapping[str, Counts],
+    sources: Mapping[str, str],
     now: datetime,
     notes: list[str],
+    *,
+    number: int | None = None,
 ) -> None:
+    """Write what a run did to ``ops``, in the transaction that loads it; its number is the next one, unless stated."""
     store_validators(conn, manifest, now)
-    number = conn.execute("select nextval('ops.load_numbers')").fetchone()
+    if number is None:
+        following = conn.execute("select nextval('ops.load_numbers')").fetchone()
+        number = following[0] if following else None
     with conn.cursor() as cursor:
         for name, count in counts.items():
             cursor.execute(
@@ -500,7 +547,7 @@ def _record(
                 (
                     manifest.run_id,
                     name,
-                    "+".join(intakes[name].sources or dict.fromkeys(file.source for file in manifest.files)),
+                    sources[name],
                     manifest.session,
                     "loaded" if count.touched else "unchanged",
                     manifest.fetched_at,
@@ -513,7 +560,7 @@ def _record(
                     count.quarantined,
                     manifest.watermark,
                     "; ".join(notes) or None,
-                    number[0] if number else None,
+                    number,
                 ),
             )
         with cursor.copy(

@@ -103,8 +103,13 @@ class Intake:
         if buffer.rows >= _CHUNK_ROWS and self.dataset.resolve is None:
             self._flush(payload.source, buffer)
 
-    def finish(self) -> None:
+    def finish(self, *, limited: bool = True) -> None:
         """Stage the rest.
+
+        Parameters
+        ----------
+        limited : bool
+            Whether too many refused rows are an error.
 
         Raises
         ------
@@ -117,7 +122,7 @@ class Intake:
             self._flush(source, buffer)
         invalid = [row for row in self.refused if not row.expected]
         total = self.parsed + len(invalid)
-        if total and len(invalid) > self.dataset.max_quarantine_share * total:
+        if limited and total and len(invalid) > self.dataset.max_quarantine_share * total:
             first = invalid[0]
             raise QuarantineError(
                 f"{self.dataset.name}: {len(invalid)} of {total} rows are invalid, nothing was loaded;"

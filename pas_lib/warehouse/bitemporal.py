@@ -94,13 +94,18 @@ class VersionedLoad:
         Stamped on every row.
     now : datetime
         Ingestion time; also ``known_at`` of changed versions and tombstones, unless the rule gives a later one.
+    table : str, optional
+        Another table of the same shape instead of the dataset's own.
     """
 
-    def __init__(self, conn: psycopg.Connection[Any], dataset: Dataset, run_id: str, now: datetime) -> None:
+    def __init__(
+        self, conn: psycopg.Connection[Any], dataset: Dataset, run_id: str, now: datetime, table: str | None = None
+    ) -> None:
         self.conn = conn
         self.dataset = dataset
         self.run_id = run_id
         self.now = now
+        self.table = table or dataset.table
         self.stage = f"stage_{dataset.name}"
         self.scope = f"scope_{dataset.name}"
         self.staged = 0
@@ -167,19 +172,19 @@ class VersionedLoad:
         same = " and ".join(f"r.{name} = s.{name}" for name in data.key)
         values = {"now": self.now, "run": self.run_id}
         insert = (
-            f"insert into {data.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,"
+            f"insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,"
             f" is_deleted, {own})"
         )
         incoming = (
             f"select distinct on ({key}, s.source) s.* from {self.stage} s where s.is_stated"
             f" order by {key}, s.source, s.seq desc"
         )
-        empty = self.conn.execute(trusted(f"select not exists (select 1 from {data.table})")).fetchone()
+        empty = self.conn.execute(trusted(f"select not exists (select 1 from {self.table})")).fetchone()
         first = "d.before is null"
         if data.subject and deleted:
             about = " and ".join(f"g.{name} = d.{name}" for name in data.subject)
             first += (
-                f" and not exists (select 1 from {data.table} g where {about} and g.source = d.source"
+                f" and not exists (select 1 from {self.table} g where {about} and g.source = d.source"
                 " and g.is_deleted and g.run_id = %(run)s)"
             )
         if empty and empty[0]:
@@ -194,7 +199,7 @@ class VersionedLoad:
                 with diff as materialized (
                     select s.*, latest.known_at as before from ({incoming}) s
                     left join lateral (
-                        select r.known_at, r.content_hash, r.is_deleted from {data.table} r
+                        select r.known_at, r.content_hash, r.is_deleted from {self.table} r
                         where {same} and r.source = s.source order by r.known_at desc, r.row_id desc limit 1
                     ) latest on true
                     where latest.known_at is null or latest.is_deleted or latest.content_hash <> s.content_hash
@@ -211,8 +216,55 @@ class VersionedLoad:
             new, changed = found or (0, 0)
         if new >= _ANALYZE_FROM:
             # The planner must not go on believing that the table is empty until autovacuum comes by.
-            self.conn.execute(trusted(f"analyze {data.table}"))
+            self.conn.execute(trusted(f"analyze {self.table}"))
         return int(new), int(changed), deleted
+
+    def merge_missing(self, fetched_at: datetime) -> tuple[int, int]:
+        """Insert what was staged from an old payload and is missing: unknown keys, and values newer than all versions.
+
+        Parameters
+        ----------
+        fetched_at : datetime
+            When the payload was fetched: from then on a changed value was known.
+
+        Returns
+        -------
+        tuple of int
+            New, changed.
+        """
+        data = self.dataset
+        if data.ordinal:
+            self._number()
+        key = ", ".join(f"s.{name}" for name in data.key)
+        own = ", ".join(column.name for column in data.columns if column.name != "event_date")
+        picked = ", ".join(f"d.{column.name}" for column in data.columns if column.name != "event_date")
+        same = " and ".join(f"r.{name} = s.{name}" for name in data.key)
+        statement = f"""
+            with diff as materialized (
+                select s.*, latest.known_at as before
+                from (
+                    select distinct on ({key}, s.source) s.* from {self.stage} s where s.is_stated
+                    order by {key}, s.source, s.seq desc
+                ) s
+                left join lateral (
+                    select r.known_at, r.content_hash, r.is_deleted from {self.table} r
+                    where {same} and r.source = s.source order by r.known_at desc, r.row_id desc limit 1
+                ) latest on true
+                where latest.known_at is null
+                   or (latest.known_at < %(fetched)s and (latest.is_deleted or latest.content_hash <> s.content_hash))
+            ), added as (
+                insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
+                                          is_deleted, {own})
+                select d.source, d.event_date,
+                       case when d.before is null then d.known_at else greatest(d.known_at, d.before, %(fetched)s) end,
+                       %(now)s, d.source_url, %(run)s, d.content_hash, false, {picked}
+                from diff d
+            )
+            select count(*) filter (where before is null), count(*) filter (where before is not null) from diff
+        """
+        values = {"now": self.now, "run": self.run_id, "fetched": fetched_at}
+        found = self.conn.execute(trusted(statement), values).fetchone()
+        return (int(found[0]), int(found[1])) if found else (0, 0)
 
     def _number(self) -> None:
         """Set the ordinal of otherwise equal rows over all payloads, by content: their order must not matter."""
@@ -237,7 +289,7 @@ class VersionedLoad:
         same = " and ".join(f"s.{name} = g.{name}" for name in data.key)
         statement = f"""
             with latest as (
-                select distinct on (r.source, {keys}) r.* from {data.table} r
+                select distinct on (r.source, {keys}) r.* from {self.table} r
                 join {self.scope} c on r.source = c.source{parts}
                      and (c.scope_start is null or r.event_date >= c.scope_start)
                      and (c.scope_end is null or r.event_date <= c.scope_end)
@@ -246,7 +298,7 @@ class VersionedLoad:
                 select g.* from latest g where not g.is_deleted
                 and not exists (select 1 from {self.stage} s where s.source = g.source and {same})
             ), added as (
-                insert into {data.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
+                insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
                                           is_deleted, {own})
                 select g.source, g.event_date, greatest(g.known_at, %(now)s), %(now)s, g.source_url, %(run)s,
                        g.content_hash, true, {picked}
