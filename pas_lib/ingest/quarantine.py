@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Records of the quarantine about which nothing was decided yet.
 OPEN = """
-    select q.quarantine_id, q.dataset, q.source, q.run_id, q.payload_path, q.reason, q.record
+    select q.quarantine_id, q.dataset, q.source, q.run_id, q.payload_path, q.reason, q.record, q.quarantined_at
     from ops.quarantine q
     where not exists (select 1 from ops.quarantine_states s where s.quarantine_id = q.quarantine_id)
 """
@@ -93,7 +93,9 @@ def replay_quarantined(name: str, *, settings: Settings, clock: Clock, warehouse
         for path in paths:
             payload = landing.read(path)
             files.append(landing.write(folder, 0, replace(payload, landed=path, unchanged=True)))
-            intakes, found = _read(conn, payload, path, names, run_id, now)
+            here = [row for row in waiting if row["payload_path"] == path]
+            loaded_at = min(row["quarantined_at"] for row in here)
+            intakes, found = _read(conn, payload, path, names, run_id, now, loaded_at)
             for one, (new, changed) in found.items():
                 counts[one] = Counts(
                     counts[one].parsed + intakes[one].parsed,
@@ -102,7 +104,6 @@ def replay_quarantined(name: str, *, settings: Settings, clock: Clock, warehouse
                     0,
                     counts[one].quarantined + len(intakes[one].refused),
                 )
-            here = [row for row in waiting if row["payload_path"] == path]
             outcome += _judge(conn, here, intakes, found, run_id, now)
         manifest = Manifest(run_id, data.name, None, now, None, tuple(files), ("refused records read again",))
         sources = dict.fromkeys(names, "+".join(dict.fromkeys(file.source for file in files)))
@@ -123,7 +124,13 @@ def replay_quarantined(name: str, *, settings: Settings, clock: Clock, warehouse
 
 
 def _read(
-    conn: psycopg.Connection[Any], payload: Payload, path: str, names: list[str], run_id: str, now: datetime
+    conn: psycopg.Connection[Any],
+    payload: Payload,
+    path: str,
+    names: list[str],
+    run_id: str,
+    now: datetime,
+    loaded_at: datetime,
 ) -> tuple[dict[str, Intake], dict[str, tuple[int, int]]]:
     """Parse one payload and load what is missing of it."""
     intakes = {
@@ -140,7 +147,7 @@ def _read(
     found = {}
     for name, intake in intakes.items():
         intake.finish(limited=False)
-        found[name] = intake.load.merge_missing(payload.fetched_at)
+        found[name] = intake.load.merge_missing(payload.fetched_at, loaded_at)
     return intakes, found
 
 

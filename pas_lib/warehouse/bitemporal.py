@@ -219,13 +219,15 @@ class VersionedLoad:
             self.conn.execute(trusted(f"analyze {self.table}"))
         return int(new), int(changed), deleted
 
-    def merge_missing(self, fetched_at: datetime) -> tuple[int, int]:
+    def merge_missing(self, fetched_at: datetime, loaded_at: datetime) -> tuple[int, int]:
         """Insert what was staged from an old payload and is missing: unknown keys, and values newer than all versions.
 
         Parameters
         ----------
         fetched_at : datetime
             When the payload was fetched: from then on a changed value was known.
+        loaded_at : datetime
+            When the rest of the payload was loaded: versions that came then or later are newer.
 
         Returns
         -------
@@ -247,11 +249,12 @@ class VersionedLoad:
                     order by {key}, s.source, s.seq desc
                 ) s
                 left join lateral (
-                    select r.known_at, r.content_hash, r.is_deleted from {self.table} r
+                    select r.known_at, r.ingested_at, r.content_hash, r.is_deleted from {self.table} r
                     where {same} and r.source = s.source order by r.known_at desc, r.row_id desc limit 1
                 ) latest on true
                 where latest.known_at is null
-                   or (latest.known_at < %(fetched)s and (latest.is_deleted or latest.content_hash <> s.content_hash))
+                   or (latest.ingested_at < %(loaded)s
+                       and (latest.is_deleted or latest.content_hash <> s.content_hash))
             ), added as (
                 insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
                                           is_deleted, {own})
@@ -262,7 +265,7 @@ class VersionedLoad:
             )
             select count(*) filter (where before is null), count(*) filter (where before is not null) from diff
         """
-        values = {"now": self.now, "run": self.run_id, "fetched": fetched_at}
+        values = {"now": self.now, "run": self.run_id, "fetched": fetched_at, "loaded": loaded_at}
         found = self.conn.execute(trusted(statement), values).fetchone()
         return (int(found[0]), int(found[1])) if found else (0, 0)
 
