@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 _TRANSACTIONS = {
@@ -35,12 +36,14 @@ _BRACKETS = {
 }
 
 
+@lru_cache(maxsize=16_384)
 def read_symbol(value: Any) -> str | None:
     """Return a canonical symbol, or None for an asset without one."""
     text = str(value or "").strip().upper().replace("-", ".") if str(value or "").strip() not in _NO_SYMBOL else ""
     return None if text in _NO_SYMBOL else text
 
 
+@lru_cache(maxsize=16_384)
 def read_transaction(value: Any) -> str:
     """Return a transaction in this system's words.
 
@@ -55,6 +58,7 @@ def read_transaction(value: Any) -> str:
     return _TRANSACTIONS[text]
 
 
+@lru_cache(maxsize=16_384)
 def read_amount(text: Any, low: Any = None) -> tuple[str, float | None, float | None]:
     """Return a bracket in one spelling with its bounds; the upper one is None when open-ended.
 
@@ -85,11 +89,13 @@ def read_amount(text: Any, low: Any = None) -> tuple[str, float | None, float | 
     return f"${bounds[0]:,.0f} - ${bounds[1]:,.0f}", bounds[0], bounds[1]
 
 
+@lru_cache(maxsize=16_384)
 def read_chamber(value: Any) -> str | None:
     """Return ``House`` or ``Senate``."""
     return _CHAMBERS.get(str(value or "").strip().lower())
 
 
+@lru_cache(maxsize=16_384)
 def read_day(value: Any) -> date:
     """Return a date from ``2026-01-16``, ``2026-01-16T00:00:00`` or ``Mar. 15, 2024``.
 
@@ -110,6 +116,7 @@ def read_day(value: Any) -> date:
     raise ValueError(f"{value!r} is not a date")
 
 
+@lru_cache(maxsize=16_384)
 def read_us_day(value: Any) -> date:
     """Return a date from ``3/21/2026`` or ``03/21/2026``.
 
@@ -133,6 +140,7 @@ _SUFFIX = re.compile(r",?\s+(jr|sr|ii|iii|iv)\.?$", re.I)
 _SUFFIXES = {"jr": "Jr.", "sr": "Sr.", "ii": "II", "iii": "III", "iv": "IV"}
 
 
+@lru_cache(maxsize=16_384)
 def read_name(value: Any) -> str:
     """Return a person's name in one spelling: given names first, no titles or degrees, one style of suffix.
 

@@ -34,6 +34,7 @@ def read_symbol(value: Any) -> str | None:
     return first if first not in _NO_SYMBOL and _SYMBOL.match(first) else None
 
 
+@lru_cache(maxsize=16_384)
 def read_time(value: Any, filing_date: date | None = None) -> datetime:
     """Return when a filing was accepted, in UTC.
 
@@ -86,6 +87,7 @@ def read_code(value: Any) -> str:
     return code
 
 
+@lru_cache(maxsize=16_384)
 def read_number(value: Any) -> float | None:
     """Return a number, or None for nothing.
 
@@ -98,6 +100,7 @@ def read_number(value: Any) -> float | None:
     return None if text in ("", "-", "nan", "None") else float(text)
 
 
+@lru_cache(maxsize=16_384)
 def text_or_none(value: Any) -> str | None:
     """Return trimmed text, or None for nothing."""
     text = " ".join(str(value).split()) if value is not None and value == value else ""

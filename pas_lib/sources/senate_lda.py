@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import orjson
 
 from pas_lib.clock import NY
@@ -26,6 +27,45 @@ _ENDS = {
     "year_end": (12, 31),
 }
 _NEEDED = ("filing_uuid", "filing_type", "income", "expenses", "registrant", "client")
+
+
+class _Named(msgspec.Struct):
+    """A registrant or a client."""
+
+    name: str | None = None
+    id: int | None = None
+
+
+class _Activity(msgspec.Struct):
+    """One issue lobbied on."""
+
+    general_issue_code_display: str | None = None
+    description: str | None = None
+
+
+class _Filing(msgspec.Struct):
+    """What is read of a filing: a tenth of it. The rest is skipped, not built."""
+
+    filing_uuid: str
+    filing_type: str
+    income: str | float | None
+    expenses: str | float | None
+    registrant: _Named
+    client: _Named
+    dt_posted: str | None = None
+    filing_year: int | None = None
+    filing_period: str | None = None
+    lobbying_activities: list[_Activity] | None = None
+
+
+class _Page(msgspec.Struct):
+    """A page of filings."""
+
+    results: list[_Filing]
+    next: str | None = None
+
+
+_PAGE_DECODER = msgspec.json.Decoder(_Page)
 
 
 class SenateLda(Source):
@@ -93,43 +133,59 @@ class SenateLda(Source):
         """Return one record per filing."""
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
+        for filing in self._filings(payload, rejects):
+            try:
+                records.append(_record(filing))
+            except (ValueError, TypeError) as error:
+                rejects.append(Reject({"filing_uuid": filing.filing_uuid}, str(error)))
+        disclosed.number_equal(records, "filing_id")
+        return [Batch("lobbying", records=records, rejects=rejects)]
+
+    def _filings(self, payload: Payload, rejects: list[Reject]) -> list[_Filing]:
+        """Return the filings of a page; one that is not as promised is rejected by itself."""
+        try:
+            page = _PAGE_DECODER.decode(payload.body)
+        except msgspec.MsgspecError:
+            pass
+        else:
+            if page.results:
+                return page.results
+        filings: list[_Filing] = []
         for row in self._document(payload)["results"]:
             missing = next((name for name in _NEEDED if not isinstance(row, dict) or name not in row), None)
             if missing:
                 raise payload.error("missing", field_name=f"results.{missing}")
             try:
-                records.append(_record(row))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                filings.append(msgspec.convert(row, _Filing))
+            except msgspec.ValidationError as error:
                 rejects.append(Reject({"filing_uuid": row["filing_uuid"]}, str(error)))
-        disclosed.number_equal(records, "filing_id")
-        return [Batch("lobbying", records=records, rejects=rejects)]
+        return filings
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
-    income, expenses = disclosed.read_amount(row["income"]), disclosed.read_amount(row["expenses"])
-    posted = datetime.fromisoformat(row["dt_posted"]) if row.get("dt_posted") else None
+def _record(filing: _Filing) -> dict[str, Any]:
+    income, expenses = disclosed.read_amount(filing.income), disclosed.read_amount(filing.expenses)
+    posted = datetime.fromisoformat(filing.dt_posted) if filing.dt_posted else None
     if posted is not None and posted.tzinfo is None:
         posted = posted.replace(tzinfo=NY)
-    year, period = row.get("filing_year"), row.get("filing_period")
-    activities = row.get("lobbying_activities") or []
-    issues = [disclosed.read_text(item.get("general_issue_code_display")) for item in activities]
-    details = [disclosed.read_text(item.get("description")) for item in activities]
+    activities = filing.lobbying_activities or []
+    issues = [disclosed.read_text(item.general_issue_code_display) for item in activities]
+    details = [disclosed.read_text(item.description) for item in activities]
     reported = posted.astimezone(NY).date() if posted else None
     return {
         # Without a date of posting the end of the period stands in for the event; it is known from the fetch on.
-        "event_date": reported or _period_end(year, period),
-        "filing_id": row["filing_uuid"],
-        "client": disclosed.read_text(row["client"]["name"]) or "",
-        "registrant": disclosed.read_text(row["registrant"]["name"]) or "",
+        "event_date": reported or _period_end(filing.filing_year, filing.filing_period),
+        "filing_id": filing.filing_uuid,
+        "client": disclosed.read_text(filing.client.name) or "",
+        "registrant": disclosed.read_text(filing.registrant.name) or "",
         "amount": income if expenses is None else expenses,
         "amount_kind": "expenses" if expenses is not None else "income" if income is not None else None,
         "issue": "; ".join(dict.fromkeys(issue for issue in issues if issue)) or None,
         "specific_issue": "; ".join(detail for detail in details if detail) or None,
-        "filing_type": row["filing_type"],
-        "filing_year": year,
-        "filing_period": period,
-        "registrant_id": row["registrant"].get("id"),
-        "client_id": row["client"].get("id"),
+        "filing_type": filing.filing_type,
+        "filing_year": filing.filing_year,
+        "filing_period": filing.filing_period,
+        "registrant_id": filing.registrant.id,
+        "client_id": filing.client.id,
         "report_date": reported,
         "posted_at": posted.astimezone(UTC) if posted else None,
     }
