@@ -55,6 +55,8 @@ _OPS: dict[str, tuple[tuple[str, ...], str]] = {
     "ingest_runs": (("run_id", "dataset", "source"), "one load of one dataset from one source"),
     "landing_files": (("path", "dataset"), "one landed payload"),
     "quarantine": (("quarantine_id",), "one refused record and why"),
+    "quarantine_states": (("state_id",), "what became of one refused record"),
+    "cache": (("dataset", "cache_key"), "the validators of one answer"),
     "audit_log": (("audit_id",), "one request that changes something: asked, done or refused"),
     "system_logs": (("log_id",), "one event of a program"),
     "portfolios": (("portfolio_id",), "one portfolio"),

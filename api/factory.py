@@ -16,7 +16,19 @@ from api.auth import Guard, require_read
 from api.etag import EntityTags
 from api.limits import Limits
 from api.middleware import Boundary, keep_queries_out_of_the_access_log
-from api.routers import book, control, dashboard, events, explain, jobs, prometheus, research, system, tables
+from api.routers import (
+    book,
+    control,
+    dashboard,
+    events,
+    explain,
+    jobs,
+    prometheus,
+    quarantine,
+    research,
+    system,
+    tables,
+)
 from api.scheduler import Scheduler
 from api.store import Mirror, PostgresPool, Store
 from pas_lib.clock import Clock, SystemClock, clock_for
@@ -85,6 +97,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     reading = [Depends(require_read)]
     app.include_router(system.router)
     app.include_router(tables.router, dependencies=reading)
+    app.include_router(quarantine.router, dependencies=reading)
     app.include_router(book.router, dependencies=reading)
     app.include_router(research.router, dependencies=reading)
     app.include_router(explain.router, dependencies=reading)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from api.store import Reader
+from pas_lib.ingest.freshness import LAST_COLLECTED, ages
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Freshness:
     rows_new, rows_quarantined : int
         Of the latest run.
     behind_days : float or None
-        Days from the watermark to the latest session that was decided or collected.
+        Days since the last good collection.
+    tolerance_days : float
+        How many the catalogue allows.
     is_stale : bool
         Whether that is more than the dataset tolerates, or nothing was ever loaded.
     note : str or None
@@ -42,6 +45,7 @@ class Freshness:
     rows_new: int
     rows_quarantined: int
     behind_days: float | None
+    tolerance_days: float
     is_stale: bool
     note: str | None
 
@@ -70,18 +74,20 @@ def datasets(reader: Reader, now: datetime) -> list[Freshness]:
     """
     from pas_lib.datasets import catalogue
 
-    # The sandbox's world has a time of its own: what is late is late against the session last collected.
-    current = reader.scalar("select max(session) from ops.ingest_runs") or now.date()
+    # The sandbox's world has a time of its own: what is late is late against the newest collection of any dataset.
+    if reader.scalar("select origin from ops.warehouse_identity") == "sandbox":
+        now = reader.scalar("select max(started_at) from ops.ingest_runs") or now
+    judged = {one.dataset: one for one in ages(reader.records(LAST_COLLECTED), now)}
     latest = {row["dataset"]: row for row in reader.records(_LATEST)}
     found = []
     for name, dataset in catalogue().items():
         row = latest.get(name)
         if row is None:
-            found.append(Freshness(name, None, None, None, None, 0, 0, None, True, None))
+            tolerance = dataset.tolerance.total_seconds() / 86_400
+            found.append(Freshness(name, None, None, None, None, 0, 0, None, tolerance, True, None))
             continue
         watermark: date | None = row["watermark"]
-        behind = None if watermark is None else max(0.0, float((current - watermark).days))
-        tolerance = dataset.tolerance.total_seconds() / 86_400
+        age = judged[name].age
         found.append(
             Freshness(
                 dataset=name,
@@ -91,8 +97,9 @@ def datasets(reader: Reader, now: datetime) -> list[Freshness]:
                 watermark=watermark,
                 rows_new=row["rows_new"],
                 rows_quarantined=row["rows_quarantined"],
-                behind_days=behind,
-                is_stale=row["loaded_at"] is None or (behind is not None and behind > tolerance),
+                behind_days=None if age is None else age.total_seconds() / 86_400,
+                tolerance_days=dataset.tolerance.total_seconds() / 86_400,
+                is_stale=judged[name].is_stale,
                 note=row["note"],
             )
         )

@@ -514,3 +514,65 @@ class TradingState(Answer):
     state: str
     by: str
     reason: str
+
+
+# ---------------------------------------------------------------------------------------------------- collection
+
+
+class Refused(Answer):
+    """A record that was refused."""
+
+    quarantine_id: int
+    dataset: str
+    source: str
+    run_id: str
+    source_url: str = Field(description="where it came from, without credentials")
+    payload_path: str = Field(description="its payload in the landing; empty where it came out of several")
+    reason: str
+    record: dict[str, Any]
+    quarantined_at: datetime
+    state: Literal["open", "resolved", "superseded"]
+    decided_at: datetime | None = None
+    decided_by: str | None = Field(None, description="run that resolved it")
+
+
+class RefusedDetail(Refused):
+    """A refused record and the part of the payload it stood in."""
+
+    excerpt: str | None = Field(description="part of the payload, without credentials; null where it cannot be shown")
+    note: str = ""
+
+
+class QuarantineList(Listing[Refused]):
+    """One page of refused records."""
+
+
+class DatasetAge(Answer):
+    """How old a dataset is."""
+
+    dataset: str
+    status: str | None = Field(description="outcome of the latest run; null before the first")
+    finished_at: datetime | None
+    loaded_at: datetime | None
+    watermark: date | None
+    rows_new: int
+    rows_quarantined: int
+    behind_days: float | None = Field(description="days since the last good collection")
+    tolerance_days: float = Field(description="how many the catalogue allows")
+    is_stale: bool
+    note: str | None
+
+
+class FreshnessList(Answer):
+    """The age of every dataset."""
+
+    records: list[DatasetAge]
+
+
+class QuarantineGroup(Answer):
+    """Open records of one dataset with one reason."""
+
+    dataset: str
+    reason: str
+    count: int
+    newest: datetime

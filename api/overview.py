@@ -56,6 +56,7 @@ class Overview:
     order_states: dict[str, int]
     trades: list[models.Trade]
     freshness: list[freshness.Freshness]
+    quarantine: list[models.QuarantineGroup]
     charts: dict[str, Any]
 
     @property
@@ -105,6 +106,7 @@ def build(reader: Reader, now: datetime) -> Overview:
         order_states=states,
         trades=queries.trades(reader, queries.ALL, limit=25).records,
         freshness=freshness.datasets(reader, now),
+        quarantine=_quarantine(reader),
         charts={
             "equity": {
                 "x": [p.session.isoformat() for p in account],
@@ -175,3 +177,13 @@ def _shares(allocation: models.AllocationList, portfolios: models.PortfolioList)
     if allocation.cash is not None:
         labels, shares = ["Cash", *labels], [allocation.cash, *shares]
     return {"labels": labels, "shares": shares}
+
+
+def _quarantine(reader: Reader) -> list[models.QuarantineGroup]:
+    """Return the open records of the quarantine by dataset and reason, the most frequent first."""
+    rows = reader.records(
+        "select q.dataset, q.reason, count(*) as count, max(q.quarantined_at) as newest from ops.quarantine q"
+        " where not exists (select 1 from ops.quarantine_states s where s.quarantine_id = q.quarantine_id)"
+        " group by q.dataset, q.reason order by count(*) desc, q.dataset, q.reason limit 50"
+    )
+    return [models.QuarantineGroup(**row) for row in rows]

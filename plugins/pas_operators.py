@@ -173,6 +173,23 @@ class IngestOperator(StepOperator):
         return ingest(self.dataset, session, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
 
 
+class FreshnessOperator(StepOperator):
+    """Fail when a dataset is older than the catalogue tolerates; the failure names it, its age and the tolerance."""
+
+    def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
+        """Look at every dataset."""
+        del context
+        from pas_lib.ingest.freshness import check
+        from pas_lib.warehouse.system_log import SystemLog
+
+        found = check(here.warehouse, here.clock.now())
+        stale = [str(one) for one in found if one.is_stale]
+        if stale:
+            SystemLog(here.warehouse, here.clock, "freshness", session=session).write("error", "stale", datasets=stale)
+            raise AirflowFailException(f"stale: {'; '.join(stale)}")
+        return {"fresh": len(found)}
+
+
 class GateOperator(StepOperator):
     """Close the collection of a session: the only producer of the asset the rest waits for.
 

@@ -23,10 +23,12 @@ UTC = pendulum_timezone("UTC")
 
 #: When the run of session D starts.
 RUN_TIMES: dict[str, Callable[[dt.date], dt.datetime]] = {
+    "morning": lambda session: calendar.ny_midnight(session).replace(hour=8),
     "evening": calendar.collect_time,
     "next_open": lambda session: calendar.session_open(calendar.next_session(session)),
 }
 _DESCRIPTIONS = {
+    "morning": "08:00 New York time of each session",
     "evening": "20:00 New York time of each session",
     "next_open": "at the open of the session after the one it is keyed by",
 }
@@ -37,8 +39,8 @@ class SessionTimetable(Timetable):
 
     Parameters
     ----------
-    at : {"evening", "next_open"}
-        When the run of D starts: 20:00 New York time of D, or the open of the session after D.
+    at : {"morning", "evening", "next_open"}
+        When the run of D starts: 08:00 or 20:00 New York time of D, or the open of the session after D.
     automatic : bool, default True
         ``False`` leaves every run to be asked for (REST, UI, backfill): the sandbox's world has a clock of its own.
     """

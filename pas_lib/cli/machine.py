@@ -149,31 +149,22 @@ def _state(here: Context) -> str:
 
 def _freshness(here: Context) -> list[Check]:
     """Return one line per dataset: what there is, and whether its last good collection is within the tolerance."""
-    from pas_lib.datasets import catalogue
+    from pas_lib.ingest.freshness import check
 
     try:
         now = here.clock.now()
     except PasError as error:
         return [Check("datasets", False, f"their age cannot be told: {error}")]
-    collected = {
-        str(row["dataset"]): row["at"]
-        for row in here.warehouse.rows(
-            "select dataset, max(finished_at) as at from ops.ingest_runs where status in ('loaded', 'unchanged')"
-            " group by dataset"
-        )
-    }
     checks = []
-    for name, entry in catalogue().items():
-        at = collected.get(name)
-        if at is None:
-            checks.append(Check(name, False, "never collected", optional=True))
+    for one in check(here.warehouse, now):
+        if one.collected_at is None:
+            checks.append(Check(one.dataset, False, "never collected", optional=True))
             continue
-        rows = here.warehouse.rows(f"select count(*) as n, max(known_at) as newest from raw.{name}")  # noqa: S608
-        fresh = now - at <= entry.tolerance
+        rows = here.warehouse.rows(f"select count(*) as n, max(known_at) as newest from raw.{one.dataset}")  # noqa: S608
         newest = f", newest known {rows[0]['newest']:%Y-%m-%d %H:%MZ}" if rows[0]["newest"] else ""
-        stale = "" if fresh else f": stale, older than {entry.tolerance.days} days"
-        told = f"{rows[0]['n']:,} rows{newest}, collected {at:%Y-%m-%d %H:%MZ}{stale}"
-        checks.append(Check(name, fresh, told, optional=not entry.critical))
+        stale = f": stale, {one}" if one.is_stale else ""
+        told = f"{rows[0]['n']:,} rows{newest}, collected {one.collected_at:%Y-%m-%d %H:%MZ}{stale}"
+        checks.append(Check(one.dataset, not one.is_stale, told, optional=not one.is_critical))
     return checks
 
 

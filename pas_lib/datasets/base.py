@@ -156,6 +156,9 @@ class Dataset:
         An answer that cannot be read is never tolerated.
     max_vanished_share : float
         Above this share of known rows gone from a payload (and more than 50), the load is refused.
+    min_count_share : float, optional
+        Below this share of the rows of the collection before, the load is refused. Only where a site states everything
+        each time: how much an increment holds says nothing.
     may_be_empty : bool
         An empty answer is not a failure.
     history_start : date, optional
@@ -200,6 +203,7 @@ class Dataset:
     max_missing_share: float = 0.25
     max_failed_share: float = 0.0
     max_vanished_share: float = 0.2
+    min_count_share: float | None = None
     may_be_empty: bool = False
     history_start: date | None = None
     overlap: timedelta = timedelta(days=7)

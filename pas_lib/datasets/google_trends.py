@@ -21,5 +21,6 @@ DATASET = Dataset(
     cadence="weekly",
     history="none",
     tolerance=timedelta(days=15),
+    min_count_share=0.5,
     sources=("quiver_scores",),
 )

@@ -29,6 +29,7 @@ DATASET = Dataset(
     cadence="daily",
     history="none",
     tolerance=timedelta(days=4),
+    min_count_share=0.3,
     sources=("apewisdom",),
     rules=(
         Rule("mentions are negative", lambda table: pc.less(table.column("mentions"), 0)),

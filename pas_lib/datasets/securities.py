@@ -77,6 +77,7 @@ DATASET = Dataset(
     known_at_doc="00:00 New York of the first stated listing, else the fetch time",
     cadence="weekly",
     tolerance=timedelta(days=15),
+    min_count_share=0.5,
     sources=("wikipedia", "ishares", "package"),
     parse_only=("universe_csv",),
     all_sources=True,

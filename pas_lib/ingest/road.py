@@ -397,6 +397,8 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
         if done:
             return None
         counts, intakes, notes = read_run(conn, manifest, landing, now)
+        for name, count in counts.items():
+            _judge_count(conn, catalogue()[name], count.parsed, sources_of(manifest, intakes)[name])
         for intake in intakes.values():
             intake.store_refused(conn, manifest.run_id, now)
         record(conn, manifest, counts, sources_of(manifest, intakes), now, notes)
@@ -503,6 +505,22 @@ def current_rows(conn: psycopg.Connection[Any], data: Dataset, table: str | None
         )
     )
     return data.records_table([dict(zip(names, row, strict=True)) for row in cursor.fetchall()])
+
+
+def _judge_count(conn: psycopg.Connection[Any], data: Dataset, parsed: int, sources: str) -> None:
+    """Refuse a load with far fewer rows than the one before it from the same sources."""
+    if data.min_count_share is None or not parsed:
+        return
+    before = conn.execute(
+        "select rows_parsed from ops.ingest_runs where dataset = %s and source = %s and rows_parsed > 0"
+        " and status in ('loaded', 'unchanged') and session is not null order by load_number desc limit 1",
+        (data.name, sources),
+    ).fetchone()
+    if before and parsed < data.min_count_share * before[0]:
+        raise PayloadError(
+            f"{data.name}: {parsed} rows from {sources}, where the collection before had {before[0]}"
+            f" (less than {data.min_count_share:.0%}); nothing was loaded",
+        )
 
 
 def _judge_missing(data: Dataset, missing: list[str], asked: int) -> list[str]:

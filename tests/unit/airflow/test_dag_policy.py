@@ -14,7 +14,7 @@ import pytest
 from pas_lib.datasets import catalogue, leaders
 
 ROOT = Path(__file__).resolve().parents[3]
-DAG_IDS = {"collect", "collect_dataset", "transform", "decide", "execute", "evaluate"}
+DAG_IDS = {"collect", "collect_dataset", "transform", "decide", "execute", "evaluate", "freshness"}
 
 
 def tasks_of(bag: Any) -> list[Any]:
@@ -140,7 +140,7 @@ def test_dag_survives_serialisation(dag_bag: Any, dag_id: str) -> None:
     again = DagSerialization.from_dict(stored)
     assert set(again.task_dict) == set(dag.task_ids)
     assert again.timetable.partitioned
-    if dag_id in ("collect", "execute"):
+    if dag_id in ("collect", "execute", "freshness"):
         # Airflow loads a plugin's modules anew: the class is the same by name.
         assert type(again.timetable).__qualname__ == type(dag.timetable).__qualname__ == "SessionTimetable"
         assert again.timetable.serialize() == dag.timetable.serialize()
@@ -163,7 +163,7 @@ import sys
 sys.path[:0] = ["dags", "plugins", "."]
 import airflow.sdk, airflow.timetables.base
 before = set(sys.modules)
-import collect, transform, decide, execute, evaluate
+import collect, transform, decide, execute, evaluate, freshness
 new = set(sys.modules) - before
 heavy = ["pandas", "duckdb", "sklearn", "scipy", "dbt", "psycopg", "requests", "alpaca", "pas_lib.warehouse",
          "pas_lib.ingest", "pas_lib.pipeline", "pas_lib.execution"]

@@ -1,0 +1,118 @@
+"""``/quarantine``: refused records, why they were refused, and what became of them; ``/freshness``."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import SecretStr
+
+from api import freshness, models
+from api.dependencies import Read
+from api.errors import NotFound
+from api.store import Reader
+from pas_lib.errors import PasError
+from pas_lib.landing import Landing
+from pas_lib.settings import Settings
+
+router = APIRouter(tags=["collection"])
+
+#: Characters of a payload shown around a refused record.
+EXCERPT = 600
+
+_RECORDS = """
+select q.quarantine_id, q.dataset, q.source, q.run_id, q.source_url, q.payload_path, q.reason, q.record,
+       q.quarantined_at, coalesce(s.state, 'open') as state, s.decided_at, s.run_id as decided_by
+from ops.quarantine q
+left join (
+    select quarantine_id, state, decided_at, run_id,
+           row_number() over (partition by quarantine_id order by state_id desc) as place
+    from ops.quarantine_states
+) s on s.quarantine_id = q.quarantine_id and s.place = 1
+"""
+_FILTERS = {
+    "dataset": "q.dataset = %(dataset)s",
+    "source": "q.source = %(source)s",
+    "reason": "position(lower(%(reason)s) in lower(q.reason)) > 0",
+    "state": "coalesce(s.state, 'open') = %(state)s",
+}
+
+
+@router.get("/quarantine")
+def list_quarantine(
+    read: Read,
+    dataset: Annotated[str | None, Query(max_length=100)] = None,
+    source: Annotated[str | None, Query(max_length=100)] = None,
+    reason: Annotated[str | None, Query(max_length=200, description="part of the reason")] = None,
+    state: Annotated[Literal["open", "resolved", "superseded", "all"], Query()] = "open",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+) -> models.QuarantineList:
+    """List refused records, the newest first."""
+    wanted = {"dataset": dataset, "source": source, "reason": reason, "state": None if state == "all" else state}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    where = " and ".join(_FILTERS[name] for name in given) or "true"
+
+    def answer(reader: Reader) -> models.QuarantineList:
+        rows = reader.records(
+            f"{_RECORDS} where {where} order by q.quarantine_id desc limit %(limit)s offset %(offset)s",
+            {**given, "limit": limit + 1, "offset": (page - 1) * limit},
+        )
+        shown = [models.Refused(**_decoded(row)) for row in rows[:limit]]
+        following = page + 1 if len(rows) > limit else None
+        return models.QuarantineList(records=shown, page=page, limit=limit, next_page=following)
+
+    return read(answer)
+
+
+@router.get("/quarantine/{quarantine_id}")
+def one_record(request: Request, read: Read, quarantine_id: int) -> models.RefusedDetail:
+    """Show one refused record with the part of its payload it stood in."""
+
+    def answer(reader: Reader) -> dict[str, Any] | None:
+        return reader.first(f"{_RECORDS} where q.quarantine_id = %(id)s", {"id": quarantine_id})
+
+    row = read(answer)
+    if row is None:
+        raise NotFound(f"there is no refused record {quarantine_id}")
+    row = _decoded(row)
+    excerpt, note = _excerpt(row, request.app.state.settings)
+    return models.RefusedDetail(**row, excerpt=excerpt, note=note)
+
+
+@router.get("/freshness")
+def list_freshness(request: Request, read: Read) -> models.FreshnessList:
+    """Tell how old each dataset is, and which are older than tolerated."""
+    now: datetime = request.app.state.clock.now()
+
+    def answer(reader: Reader) -> models.FreshnessList:
+        found = freshness.datasets(reader, now)
+        return models.FreshnessList(records=[models.DatasetAge(**vars(one)) for one in found])
+
+    return read(answer)
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    entry = row["record"]
+    return {**row, "record": json.loads(entry) if isinstance(entry, str) else entry}
+
+
+def _excerpt(row: dict[str, Any], settings: Settings) -> tuple[str | None, str]:
+    """Return the part of the payload around the record, without anything that is a credential here."""
+    if not row["payload_path"]:
+        return None, "the record was settled over several payloads"
+    try:
+        body = Landing(settings.landing_url).read(row["payload_path"]).body.decode("utf-8", "replace")
+    except PasError as error:
+        return None, str(error)
+    texts = sorted((v for v in row["record"].values() if isinstance(v, str) and len(v) > 3), key=len, reverse=True)
+    at = next((place for place in (body.find(text) for text in texts) if place >= 0), 0)
+    start = max(0, at - EXCERPT // 2)
+    shown = body[start : start + EXCERPT]
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr) and value.get_secret_value():
+            shown = shown.replace(value.get_secret_value(), "***")
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in shown), ""
