@@ -103,6 +103,8 @@ _MARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "rolling_metrics": (("portfolio_id", "basis", "days", "session"), "statistics of one window of a portfolio"),
     "correlations": (("portfolio_a", "portfolio_b", "as_of"), "correlation of two portfolios' model returns"),
     "exposures": (("session", "portfolio_id", "sector", "symbol"), "one holding's weight and sector"),
+    "implementation_shortfall": (("intent_id",), "what one wish cost on its way from decision close to fill"),
+    "shortfall_by_session": (("portfolio_id", "execution_session"), "the same of a portfolio's session"),
     "regime_inputs": (("session", "series_id"), "one macro value as known at a session"),
 }
 

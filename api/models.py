@@ -168,6 +168,8 @@ class Trade(Answer):
     decision_close: float | None
     open_price: float | None
     realized_pnl: float | None
+    shortfall: float | None
+    shortfall_bp: float | None
 
 
 class Order(Answer):
@@ -187,6 +189,8 @@ class Order(Answer):
     filled_avg_price: float | None
     decision_close: float | None
     open_price: float | None
+    shortfall: float | None
+    shortfall_bp: float | None
     broker: str
     broker_order_id: str | None
     created_at: datetime

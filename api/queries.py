@@ -196,8 +196,23 @@ def positions(reader: Reader, portfolio_id: str) -> models.PositionList:
     )
 
 
-_ORDER_COLUMNS = ", ".join(models.Order.model_fields)
-_TRADE_COLUMNS = ", ".join(models.Trade.model_fields)
+#: What was filled, against the decision close: USD and basis points of it, positive is a cost. Fees and what was not
+#: filled are in the mart `implementation_shortfall`.
+_SIGN = "case when side = 'buy' then 1 else -1 end"
+
+
+def _shortfall(qty: str, price: str) -> dict[str, str]:
+    """Return the two columns; in binary numbers, so that the mirror computes the very same."""
+    filled, paid, decided = (f"cast({c} as double precision)" for c in (qty, price, "decision_close"))
+    return {
+        "shortfall": f"{_SIGN} * {filled} * ({paid} - {decided}) as shortfall",
+        "shortfall_bp": f"10000.0 * {_SIGN} * ({paid} / {decided} - 1) as shortfall_bp",
+    }
+
+
+_SHORTFALL = {"orders": _shortfall("filled_qty", "filled_avg_price"), "trades": _shortfall("qty", "price")}
+_ORDER_COLUMNS = ", ".join(_SHORTFALL["orders"].get(name, name) for name in models.Order.model_fields)
+_TRADE_COLUMNS = ", ".join(_SHORTFALL["trades"].get(name, name) for name in models.Trade.model_fields)
 _WEIGHT_COLUMNS = ", ".join(models.StoredWeight.model_fields)
 
 

@@ -194,6 +194,8 @@ class AlpacaGateway:
         self.sleep = sleep
         self._trading = TradingClient(key, secret, paper=broker != "live", raw_data=True, url_override=trading_url)
         self._feed = ""
+        #: Since when the activity feed is read again in this process; None before it was read whole.
+        self.read_since: datetime | None = None
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
         self._stream = (f"ws{trading_url.removeprefix('http').rstrip('/')}/stream", key, secret)
         limit = self.options.calls_per_minute
@@ -338,18 +340,24 @@ class AlpacaGateway:
 
     def open_orders(self) -> list[BrokerOrder]:
         """Return all open orders of the account, ours or not."""
+        return self._orders("open", "")
+
+    def orders_since(self, at: datetime) -> dict[str, BrokerOrder]:
+        """Return every order of the account sent after a time, whatever became of it, by our id."""
+        return {o.client_order_id: o for o in self._orders("all", _iso(at))}
+
+    def _orders(self, status: str, after: str) -> list[BrokerOrder]:
         found: dict[str, BrokerOrder] = {}
-        after = ""
         while True:
-            params: dict[str, Any] = {"status": "open", "limit": 500, "direction": "asc"}
+            params: dict[str, Any] = {"status": status, "limit": 500, "direction": "asc"}
             if after:
                 params["after"] = after
-            rows = self._read("its open orders", partial(self._trading.get, "/orders", params), shape=list)
+            rows = self._read("its orders", partial(self._trading.get, "/orders", params), shape=list)
             try:
                 new = [r for r in rows if r["id"] not in found]
                 found.update({r["id"]: _order(r) for r in new})
             except (KeyError, TypeError, InvalidOperation) as error:
-                raise BrokerError(f"an open order has no usable field {error}") from None
+                raise BrokerError(f"an order of its list has no usable field {error}") from None
             if len(rows) < 500 or not new:
                 return list(found.values())
             after = str(rows[-1]["submitted_at"])
@@ -489,7 +497,7 @@ class AlpacaGateway:
             try:
                 answer = self._trading.post("/orders", body)
                 posted()
-                return self._matching(order, _order(answer))
+                return self.matching(order, _order(answer))
             except OrderMismatch:
                 raise
             except self._api_error as error:
@@ -528,10 +536,17 @@ class AlpacaGateway:
                 found = self.find(order.client_order_id)
             except BrokerError:
                 continue
-            return None if found is None else self._matching(order, found)
+            return None if found is None else self.matching(order, found)
         raise OutcomeUnknown(f"the broker cannot be asked about order {order.client_order_id}")
 
-    def _matching(self, order: StoredOrder, found: BrokerOrder) -> BrokerOrder:
+    def matching(self, order: StoredOrder, found: BrokerOrder) -> BrokerOrder:
+        """Return the broker's order if it is the one we meant.
+
+        Raises
+        ------
+        OrderMismatch
+            If symbol, side or quantity are others.
+        """
         meant = (order.client_order_id, order.symbol, order.side, order.qty)
         got = (found.client_order_id, found.symbol, found.side, found.qty)
         if meant != got:

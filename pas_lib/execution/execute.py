@@ -41,7 +41,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import NY, Clock, previous_session, session_close, session_on_or_before, session_open
+from pas_lib.clock import NY, Clock, ny_midnight, previous_session, session_close, session_on_or_before, session_open
 from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
 from pas_lib.execution.approvals import check_live
@@ -408,7 +408,6 @@ def _send_side(run: _Run, side: Side) -> None:
         if order.state in ("planned", "submitting", "unknown"):
             _send(run, order)
     _wait(run, side)
-    sync.pull_activities(run.gateway, key, run.warehouse, run.clock)
     run.steps.reach(f"{side}s_done")
 
 
@@ -609,15 +608,12 @@ def _wait(run: _Run, side: Side) -> None:
         if n:
             run.pause()
         try:
-            # One question for all that are still open; only what left the list is asked for by itself.
-            still_open = {o.client_order_id: o for o in run.gateway.open_orders()}
+            # One question for all of them, however many there are.
+            known = run.gateway.orders_since(ny_midnight(run.plan.execution_session))
         except BrokerError:
             continue
         for order in waiting:
-            try:
-                found = still_open.get(order.client_order_id) or run.gateway.find(order.client_order_id)
-            except BrokerError:
-                continue
+            found = known.get(order.client_order_id)
             if found is not None:
                 sync.record(run.warehouse, run.clock, order, found)
 

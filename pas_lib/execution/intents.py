@@ -184,12 +184,13 @@ def _with_closes(conn: store.Conn, decision: Decision, holdings: Mapping[tuple[s
 def intents_of(drawn: OrderPlan, key: AccountKey) -> tuple[StoredIntent, ...]:
     """Return a plan's intents in the order in which they are executed: funding, crossings, sells, buys."""
     intents: list[StoredIntent] = []
+    plan_hash = drawn.plan_hash
 
     def add(kind: str, portfolio_id: str, symbol: str, side: Side | None, qty: Decimal, close: Decimal | None) -> None:
         intents.append(
             StoredIntent(
                 intent_id=intent_id(key, drawn.session, kind, portfolio_id, symbol, side), session=drawn.session,
-                execution_session=drawn.execution_session, plan_hash=drawn.plan_hash, seq=len(intents) + 1, kind=kind,
+                execution_session=drawn.execution_session, plan_hash=plan_hash, seq=len(intents) + 1, kind=kind,
                 portfolio_id=portfolio_id, symbol=symbol, side=side, qty=qty, decision_close=close,
             )
         )  # fmt: skip

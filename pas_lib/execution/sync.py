@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock, session_close
+from pas_lib.clock import Clock, ny_midnight, session_close
 from pas_lib.errors import BrokerError, LedgerError
 from pas_lib.execution import ledger, store
 from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OutcomeUnknown, state_of
@@ -38,16 +39,25 @@ if TYPE_CHECKING:
 SHARE_TOLERANCE = Decimal("1e-6")
 #: How far back the feed is read again: rows without a time of day come late.
 OVERLAP = timedelta(days=7)
+#: Within one run the feed is read again from so long before the newest row seen.
+MARGIN = timedelta(minutes=10)
 #: How far back wishes are looked for that nothing became of.
 LOOK_BACK = timedelta(days=60)
+#: More unfinished orders than these are asked for by one question.
+FEW = 5
 #: Why an order expired that the broker never saw.
 NEVER_SENT = "NEVER_SENT: its session is over"
 #: Activities that take shares away in one row and give them back in another.
 _PAIRED = frozenset({"SPLIT", "NC"})
 
 
-def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock) -> int:
+def pull_activities(
+    gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clock: Clock, *, whole: bool = False
+) -> int:
     """Apply every activity that was not applied yet, in the order of time. Return how many were new.
+
+    The first time a gateway is asked, and with ``whole``, the last seven days are read, because rows without a time of
+    day come late; afterwards only what happened from shortly before the newest row seen.
 
     A fill belongs to the portfolio whose order it is, found by the broker's order id or, where that was never noted
     because the process died, by the client id of the broker's order. A fill of nobody's order is a trade by hand:
@@ -62,7 +72,10 @@ def pull_activities(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehous
         opened = store.opened_at(conn, key)
     if since is None or opened is None:
         raise LedgerError("the ledger belongs to no account yet")
-    rows = gateway.activities(max(opened, since) - OVERLAP)
+    is_first = whole or gateway.read_since is None
+    rows = gateway.activities(max(opened, since) - OVERLAP if is_first else gateway.read_since or since)
+    if rows:
+        gateway.read_since = max(a.occurred_at for a in rows) - MARGIN
     with warehouse.connect() as conn:
         seen = store.seen_activities(conn, key, [a.activity_id for a in rows])
     new = [a for a in rows if a.activity_id not in seen]
@@ -144,9 +157,15 @@ def refresh_orders(
     problems: list[str] = []
     with warehouse.connect() as conn:
         waiting = store.unfinished_orders(conn, key)
+    listed: Mapping[str, BrokerOrder] = {}
+    if len(waiting) > FEW:
+        with suppress(BrokerError):
+            listed = gateway.orders_since(ny_midnight(min(o.execution_session for o in waiting)))
     for order in waiting:
         try:
-            found = gateway.look_up(order)
+            # Only what the list does not have is asked for by itself: absence is proved by the id alone.
+            known = listed.get(order.client_order_id)
+            found = gateway.matching(order, known) if known is not None else gateway.look_up(order)
         except OrderMismatch as error:
             problems.append(halt_for(warehouse, clock, order, error))
             continue
@@ -259,7 +278,7 @@ def reconcile(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, clo
     for n in range(gateway.options.lookups):
         if n:
             gateway.sleep(gateway.options.pause * 2 ** (n - 1))
-        pull_activities(gateway, key, warehouse, clock)
+        pull_activities(gateway, key, warehouse, clock, whole=n > 0)
         refresh_orders(gateway, key, warehouse, clock)
         account, (positions, _) = gateway.account(), gateway.positions()
         if account.key != key:

@@ -461,7 +461,7 @@ class PaperBroker:
 
     async def _set_rate(self, request: Request) -> Response:
         if request.method == "PUT":
-            self.rate.per_minute = int((await request.json())["per_minute"])
+            self.rate.set(int((await request.json())["per_minute"]))
         return JSONResponse({"per_minute": self.rate.per_minute, "answered": self.rate.answered,
                              "refused": self.rate.refused})  # fmt: skip
 

@@ -28,6 +28,12 @@ class RateRule:
         self.refused = 0
         self._times: deque[float] = deque()
 
+    def set(self, per_minute: int) -> None:
+        """Set the limit and begin to count anew; 0 switches it off."""
+        self.per_minute = per_minute
+        self.answered = self.refused = 0
+        self._times.clear()
+
     def _forget(self) -> float:
         now = self._ticks()
         while self._times and self._times[0] <= now - WINDOW:

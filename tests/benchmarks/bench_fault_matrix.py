@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from pas_lib.clock import FixedClock
@@ -53,7 +54,7 @@ def _row(server: EmbeddedPostgres, case: Case, name: str) -> Result:
         and verdict.state == case.state
         and case.reason in verdict.reason
         and verdict.next_run.startswith(case.next_run)
-        and {key: str(qty.normalize().to_integral_value()) for key, qty in verdict.held.items()} == dict(case.held)
+        and verdict.held == {key: Decimal(qty) for key, qty in case.held.items()}
     )
     orders = ", ".join(f"{side} {qty} {symbol} {status}" for symbol, side, qty, status in verdict.orders) or "none"
     return Result(

@@ -30,6 +30,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "metrics": ("portfolio_id", "basis"),
     "rolling_metrics": ("portfolio_id", "basis", "days", "session"),
     "correlations": ("portfolio_a", "portfolio_b"),
+    "implementation_shortfall": ("intent_id",),
+    "shortfall_by_session": ("portfolio_id", "execution_session"),
     "exposures": ("session", "portfolio_id", "symbol"),
 }
 #: The column that dates a row of a mart that is made night by night.
@@ -46,7 +48,7 @@ def read(frame: Callable[[str], pd.DataFrame], mart: str, where: str = "true") -
     """Return a mart sorted by its key, with the key as index."""
     out = frame(f"select * from marts.{mart} where {where}")
     for column in out.columns:
-        if column in ("session", "score_date", "as_of"):
+        if column in ("session", "execution_session", "score_date", "as_of"):
             out[column] = pd.to_datetime(out[column]).dt.date
         elif column == "value_known_at":
             out[column] = pd.to_datetime(out[column], utc=True).astype("int64")

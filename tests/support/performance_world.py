@@ -54,6 +54,56 @@ def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
         )
         _decision(conn, sessions[-5])
         _ledger(conn, sessions[-6:])
+        _orders(conn, sessions[-6:])
+
+
+#: (intent, attempt, portfolio, symbol, side, qty, filled, fill price, decision close, open at sending, state)
+WISHES = (
+    ("i1", 1, "volatility_momentum", "S001", "buy", 10.0, 10.0, 30.6, 29.5, 30.0, "filled"),
+    ("i2", 1, "volatility_momentum", "SPY", "sell", 4.0, 1.0, 49.5, 50.0, None, "canceled"),
+    ("i2", 2, "volatility_momentum", "SPY", "sell", 3.0, 1.0, 49.0, 50.0, None, "expired"),
+    ("i3", 1, "wiki_attention", "S001", "buy", 5.0, 0.0, None, 29.5, None, "denied"),
+    ("i4", 1, "wiki_attention", "NOBAR", "buy", 2.0, 2.0, 11.0, 10.0, 10.5, "filled"),
+    ("i5", 1, "wiki_attention", "NOBAR", "buy", 2.0, 1.0, 11.0, 10.0, 10.5, "expired"),
+)
+
+
+def _orders(conn, days: list[date]) -> None:
+    """Wishes of the second last session, carried out in the last one, a crossing, and 1.50 USD of fees."""
+    decided, done = days[-2], days[-1]
+    conn.execute(
+        "insert into ops.order_plans (broker, account_number, session, execution_session, plan_hash, inputs_hash,"
+        " managed_equity, sizing_equity, refusals, created_at)"
+        " values ('sandbox', 'A1', %s, %s, 'h', 'h', 1000, 980, '[]', %s)",
+        (decided, done, NOW),
+    )
+    for seq, (intent, attempt, book, symbol, side, qty, filled, price, close, opened, state) in enumerate(WISHES):
+        if attempt == 1:
+            conn.execute(
+                "insert into ops.intents values"
+                " (%s, 'sandbox', 'A1', %s, %s, 'h', %s, 'order', %s, %s, %s, %s, %s, %s)",
+                (intent, decided, done, seq, book, symbol, side, qty, close, NOW),
+            )
+        conn.execute(
+            "insert into ops.orders (client_order_id, intent_id, broker, account_number, portfolio_id, session,"
+            " execution_session, symbol, side, attempt, qty, state, filled_qty, filled_avg_price, decision_close,"
+            " open_price, created_at, updated_at, expires_at)"
+            " values (%s, %s, 'sandbox', 'A1', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (f"{intent}-{attempt}", intent, book, decided, done, symbol, side, attempt, qty, state, filled, price,
+             close, opened, NOW, NOW, clock.session_close(done)),
+        )  # fmt: skip
+    conn.execute(
+        "insert into ops.trades (trade_id, broker, account_number, kind, portfolio_id, symbol, side, qty, price,"
+        " notional, executed_at, execution_session, session, decision_close, open_price, recorded_at) values"
+        " ('x1', 'sandbox', 'A1', 'cross', 'wiki_attention', 'S001', 'sell', 3, 30, 90, %s, %s, %s, 29.5, 30, %s)",
+        (clock.session_open(done), done, decided, NOW),
+    )
+    for line, (book, amount) in enumerate((("CASH", -1.5), ("OUTSIDE", 1.5))):
+        conn.execute(
+            "insert into ops.ledger_entries (broker, account_number, txn_id, line, kind, book, asset, amount, session,"
+            " occurred_at, recorded_at) values ('sandbox', 'A1', 'fee', %s, 'fee', %s, 'USD', %s, %s, %s, %s)",
+            (line, book, amount, done, clock.session_open(done), NOW),
+        )
 
 
 def _decision(conn, session: date) -> None:

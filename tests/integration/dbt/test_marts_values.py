@@ -278,6 +278,52 @@ def test_realised_returns_are_adjusted_for_flows(built: Built) -> None:
     assert total["cash_flow"].sum() == 1000
 
 
+def test_implementation_shortfall_from_decision_close_to_fill(built: Built) -> None:
+    done = list(built.world.sessions)[-1]
+    bars = built.warehouse.frame(
+        "select symbol, open, close from marts.daily_returns where session = %s and symbol in ('S001', 'SPY')", (done,)
+    ).set_index("symbol")
+    rows = built.warehouse.frame("select * from marts.implementation_shortfall").set_index("intent_id")
+    assert sorted(rows.index) == ["i1", "i2", "i3", "i4", "i5", "x1"]
+    one, two, three = rows.loc["i1"], rows.loc["i2"], rows.loc["i3"]
+    # A buy: 10 shares decided at 29.50, filled at 30.60; the official open counts, not the one noted at sending.
+    assert one["open_price"] == bars.loc["S001", "open"]
+    assert one["delay_cost"] == pytest.approx(10 * (bars.loc["S001", "open"] - 29.5))
+    assert one["trading_cost"] == pytest.approx(10 * (30.6 - bars.loc["S001", "open"]))
+    assert one["missed_cost"] == 0
+    traded = 10 * 30.6 + 1 * 49.5 + 1 * 49.0 + 2 * 11.0 + 1 * 11.0
+    assert one["fees"] == pytest.approx(1.5 * 306 / traded)
+    assert one["shortfall"] == pytest.approx(11.0 + 1.5 * 306 / traded)
+    assert one["shortfall_bp"] == pytest.approx(1e4 * one["shortfall"] / 295)
+    # A sell in two attempts: 2 of 4 shares sold at 49.25 on average, the other two are worth what the close says.
+    assert (two["qty"], two["filled_qty"], two["fill_price"], two["state"]) == (4, 2, 49.25, "expired")
+    assert two["delay_cost"] + two["trading_cost"] == pytest.approx(-2 * (49.25 - 50.0))
+    assert two["missed_cost"] == pytest.approx(-2 * (bars.loc["SPY", "close"] - 50.0))
+    # Denied: nothing but what was missed.
+    assert (three["delay_cost"], three["trading_cost"], three["fees"]) == (0, 0, 0)
+    assert three["shortfall"] == pytest.approx(5 * (bars.loc["S001", "close"] - 29.5))
+    # Without a bar the open of sending stands in; what was not filled cannot be valued, and is not zero.
+    assert (rows.loc["i4", "delay_cost"], rows.loc["i4", "trading_cost"]) == (1.0, 1.0)
+    assert pd.isna(rows.loc["i5", "missed_cost"])
+    assert pd.isna(rows.loc["i5", "shortfall"])
+    # A crossing pays no fee and fills at the price it was crossed at.
+    assert (rows.loc["x1", "kind"], rows.loc["x1", "fees"]) == ("cross", 0)
+    assert rows.loc["x1", "delay_cost"] + rows.loc["x1", "trading_cost"] == pytest.approx(-3 * (30 - 29.5))
+
+
+def test_shortfall_adds_up_by_portfolio_and_session(built: Built) -> None:
+    rows = built.warehouse.frame("select * from marts.shortfall_by_session").set_index("portfolio_id")
+    wishes = built.warehouse.frame("select * from marts.implementation_shortfall")
+    own = wishes[wishes["portfolio_id"] == "volatility_momentum"]
+    one = rows.loc["volatility_momentum"]
+    assert (one["wishes"], one["filled"]) == (2, 1)
+    assert one["shortfall"] == pytest.approx(own["shortfall"].sum())
+    assert one["shortfall_bp"] == pytest.approx(1e4 * own["shortfall"].sum() / (295 + 200))
+    assert rows.loc["ALL", "fees"] == pytest.approx(1.5)
+    assert pd.isna(rows.loc["ALL", "shortfall"])  # one of its wishes cannot be valued yet
+    assert rows.loc["ALL", "wishes"] == 6
+
+
 def test_correlations_and_exposures(built: Built) -> None:
     wide = built.warehouse.frame("select * from marts.model_returns").pivot(
         index="session", columns="portfolio_id", values="model_return"
