@@ -454,7 +454,9 @@ def apply_other(conn: Conn, key: AccountKey, group: Sequence[Activity], recorded
     elif first.activity_type in _DELIVERIES:
         kind, claims = "transfer", {}
         for activity in group:
-            postings.move(activity.symbol, activity.qty or ZERO, OUTSIDE_BOOK, EXTERNAL_BOOK)
+            qty = activity.qty or ZERO
+            cost = (qty * (activity.price or ZERO)).quantize(NANO)
+            postings.move(activity.symbol, qty, OUTSIDE_BOOK, EXTERNAL_BOOK, cost=cost)
     else:
         kind = _CASH_KINDS.get(first.activity_type, "transfer")
         claims = _claims(conn, key, first.symbol, day) if kind == "dividend" and first.symbol else {}

@@ -72,10 +72,14 @@ def _rebalance(stage: Stage) -> Iterator[Result]:
     holdings, cash = stage.holdings(), stage.cash()
     limits = constraints_of(stage.settings)
     pure = best_ms(lambda: plan(decision, holdings, Decimal(1_000_000), cash=cash, constraints=limits))
-    gateway = stage.gateway()
-    began = time.perf_counter()
-    stored = create_plan(decision, stage.settings, stage.clock, stage.warehouse, gateway=gateway)
-    planning = (time.perf_counter() - began) * 1e3
+    planning = float("inf")
+    for _ in range(3):
+        stage.warehouse.execute("delete from ops.intents where session = %s", (E,))
+        stage.warehouse.execute("delete from ops.order_plans where session = %s", (E,))
+        gateway = stage.gateway()
+        began = time.perf_counter()
+        stored = create_plan(decision, stage.settings, stage.clock, stage.warehouse, gateway=gateway)
+        planning = min(planning, (time.perf_counter() - began) * 1e3)
     orders = sum(1 for i in stored.intents if i.kind == "order")
     crosses = sum(1 for i in stored.intents if i.kind == "cross")
     what = f"{PORTFOLIOS} portfolios x {NAMES} names"
