@@ -83,6 +83,10 @@ _OPS: dict[str, tuple[tuple[str, ...], str]] = {
     "risk_exposures": (("decision_id", "kind", "label"), "one exposure of a decision's book: name, sector, portfolio"),
     "risk_rules": (("rule_id",), "one rule that raises an alert; ended ones stay"),
     "risk_alerts": (("alert_id",), "one alert that a rule raised, and who has seen it"),
+    "manual_weights": (("event_id", "symbol"), "one weight a person put into a manual portfolio"),
+    "portfolio_events": (("event_id",), "what a person did to a portfolio"),
+    "posted_returns": (("row_id",), "one daily return posted from outside; the newest of a session counts"),
+    "posted_metrics": (("metrics_id",), "trailing statistics of a manual portfolio after a posting"),
     "notifications": (("key",), "one message to people, and what became of it"),
     "account_metrics": (("broker", "account_number", "session"), "the account at the end of a session"),
     "account_metrics_paper": (("broker", "account_number", "session"), "the same of sandbox and paper accounts"),
@@ -111,7 +115,7 @@ _MARTS: dict[str, tuple[tuple[str, ...], str]] = {
 _SUMS = {"positions": frozenset({"qty", "avg_cost", "cost_basis"}), "book_cash": frozenset({"cash"})}
 
 #: Columns that hold JSON: PostgreSQL gives them decoded, the mirror as text.
-JSON_COLUMNS = frozenset({"parts", "details", "record", "refusals", "payload", "differences"})
+JSON_COLUMNS = frozenset({"parts", "details", "record", "refusals", "payload", "differences", "figures"})
 
 
 @cache

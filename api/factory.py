@@ -23,6 +23,7 @@ from api.routers import (
     events,
     explain,
     jobs,
+    portfolios,
     prometheus,
     quarantine,
     research,
@@ -103,6 +104,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(explain.router, dependencies=reading)
     app.include_router(events.router, dependencies=reading)
     app.include_router(control.router, dependencies=[Depends(require_read), Depends(audited)])
+    app.include_router(portfolios.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(jobs.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(prometheus.router, dependencies=reading)
     app.include_router(dashboard.router)

@@ -6,6 +6,8 @@ name says otherwise, times are UTC, ``null`` means not known or not defined.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -18,6 +20,11 @@ class Answer(BaseModel):
     """Base of all answers: unknown columns of a newer warehouse are left out."""
 
     model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+
+
+def finite(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return figures with what is not a number as None."""
+    return {key: value if value is not None and math.isfinite(value) else None for key, value in figures.items()}
 
 
 class Listing(Answer, Generic[Item]):
@@ -254,7 +261,9 @@ class Metrics(Answer):
     """Statistics of one portfolio: daily input, 252 days a year."""
 
     portfolio_id: str
-    basis: str = Field(description="model: what its strategy alone would have made; realised: what it made")
+    basis: str = Field(
+        description="model: what its strategy alone would have made; realised: what it made; posted: from outside"
+    )
     as_of: date
     n_obs: int
     sharpe: float | None
@@ -272,6 +281,16 @@ class Metrics(Answer):
     cvar_95: float | None
     sharpe_se: float | None = Field(description="standard error of the annual Sharpe ratio")
     probabilistic_sharpe: float | None = Field(description="probability that the true Sharpe ratio is above 0")
+
+
+class PostedReturns(Answer):
+    """What came of posted returns."""
+
+    portfolio_id: str
+    written: int = Field(description="rows appended; equal ones are left out")
+    corrected: int = Field(description="how many of them replace an earlier return of their session")
+    is_trailing: bool = Field(description="whether they are the portfolio's trailing statistics (manual ones only)")
+    statistics: Metrics
 
 
 class MetricsList(Answer):

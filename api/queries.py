@@ -373,7 +373,17 @@ def metrics(reader: Reader, portfolio_id: str) -> models.MetricsList:
         " where n.portfolio_id = m.portfolio_id and n.basis = m.basis) order by basis",
         {"id": portfolio_id},
     )
-    return models.MetricsList(portfolio_id=portfolio_id, records=[models.Metrics.model_validate(row) for row in rows])
+    records = [models.Metrics.model_validate(row) for row in rows]
+    posted = reader.first(
+        "select as_of, n_obs, figures from ops.posted_metrics where portfolio_id = %(id)s"
+        " order by metrics_id desc limit 1",
+        {"id": portfolio_id},
+    )
+    if posted is not None:
+        figures = {**dict.fromkeys(models.Metrics.model_fields), **as_json(posted["figures"])}
+        head = {"portfolio_id": portfolio_id, "basis": "posted", "as_of": posted["as_of"], "n_obs": posted["n_obs"]}
+        records.append(models.Metrics.model_validate({**figures, **head}))
+    return models.MetricsList(portfolio_id=portfolio_id, records=records)
 
 
 def correlations(reader: Reader) -> models.CorrelationList:

@@ -94,6 +94,9 @@ class Settings(BaseModel):
     allocation_method: str = Field("max_sharpe", validation_alias=_named("PAS_ALLOCATION_METHOD"))
     min_allocation: Fraction = Field(0.0, validation_alias=_named("MIN_ALLOCATION"))
     max_allocation: Fraction = Field(1.0, validation_alias=_named("MAX_ALLOCATION"))
+    shrinkage: Literal["covariance", "correlation", "none"] = Field(
+        "covariance", validation_alias=_named("PAS_SHRINKAGE")
+    )
     gross_cap: Fraction = Field(1.0, validation_alias=_named("PAS_GROSS_CAP"))
     target_vol: float = Field(0.11, ge=0.10, le=0.12, validation_alias=_named("PAS_TARGET_VOL"))
     band: Fraction = Field(0.005, validation_alias=_named("PAS_BAND"))

@@ -12,29 +12,36 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import models
 from api.auth import require_admin
-from api.errors import ApiError, Conflict, Unprocessable
-from pas_lib.errors import GuardError, OrderError, PasError, WarehouseError
+from api.errors import ApiError, Conflict, NotFound, Unprocessable
+from pas_lib.errors import GuardError, OrderError, PasError, UnknownName, WarehouseError
+from pas_lib.pipeline.portfolios import NotManual
 from pas_lib.warehouse import Warehouse
 
 router = APIRouter(tags=["control"], dependencies=[Depends(require_admin)])
 
 
 @contextmanager
-def _refusing(kind: type[ApiError]) -> Iterator[None]:
+def refusing(kind: type[ApiError] = Unprocessable) -> Iterator[None]:
     """Turn what the library refuses into an answer; that the warehouse is away stays what it is."""
     try:
         yield
     except WarehouseError:
         raise
+    except UnknownName as error:
+        raise NotFound(str(error)) from None
+    except NotManual as error:
+        raise Conflict(str(error)) from None
     except PasError as error:
         raise kind(str(error)) from None
 
 
-def _warehouse(request: Request) -> Warehouse:
+def warehouse_of(request: Request) -> Warehouse:
+    """Return the store of record."""
     return Warehouse.from_settings(request.app.state.settings)
 
 
-def _now(request: Request) -> datetime:
+def market_now(request: Request) -> datetime:
+    """Return the time of the market's clock."""
     now: datetime = request.app.state.market_clock.now()
     return now
 
@@ -92,8 +99,8 @@ def add_risk_rule(request: Request, wanted: RuleRequest) -> models.RuleAnswer:
     from pas_lib.risk import Rule
 
     rule = Rule(wanted.metric, wanted.op, wanted.threshold)
-    with _refusing(Unprocessable):
-        number = add_rule(_warehouse(request), rule, who=wanted.by, now=_now(request), note=wanted.note)
+    with refusing(Unprocessable):
+        number = add_rule(warehouse_of(request), rule, who=wanted.by, now=market_now(request), note=wanted.note)
     return models.RuleAnswer(
         rule_id=number, metric=rule.metric, op=rule.op, threshold=rule.threshold, by=wanted.by.strip()
     )
@@ -104,8 +111,8 @@ def end_risk_rule(request: Request, rule_id: int, wanted: Signed) -> models.Done
     """End a risk rule; its alerts stay."""
     from pas_lib.pipeline.risk import end_rule
 
-    with _refusing(Conflict):
-        end_rule(_warehouse(request), rule_id, who=wanted.by, now=_now(request))
+    with refusing(Conflict):
+        end_rule(warehouse_of(request), rule_id, who=wanted.by, now=market_now(request))
     return models.Done(result=f"rule {rule_id} is over")
 
 
@@ -114,8 +121,8 @@ def acknowledge_alert(request: Request, alert_id: int, wanted: Signed) -> models
     """Say that a person has seen an alert."""
     from pas_lib.pipeline.risk import acknowledge
 
-    with _refusing(Conflict):
-        acknowledge(_warehouse(request), alert_id, who=wanted.by, now=_now(request), note=wanted.note)
+    with refusing(Conflict):
+        acknowledge(warehouse_of(request), alert_id, who=wanted.by, now=market_now(request), note=wanted.note)
     return models.Done(result=f"alert {alert_id} was acknowledged by {wanted.by.strip()}")
 
 

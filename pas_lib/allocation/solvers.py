@@ -156,10 +156,26 @@ def max_sharpe_long_only(
     total = float(y.sum())
     if not total > 0.0:
         raise NoSolution("no mix within the bounds has a positive expected return")
+    if (violation := _distance_violation(g, h, z, dual / -residual[n])) > MAX_KKT_VIOLATION:
+        raise NoSolution(f"the solver stopped {violation:.1e} away from the optimum")
     weights = np.clip(y / total, low, high)
     if float(excess @ weights) <= 0.0:
         raise NoSolution("no mix within the bounds has a positive expected return")
     return weights
+
+
+def _distance_violation(g: FloatArray, h: FloatArray, z: FloatArray, multipliers: FloatArray) -> float:
+    """Return how far a point is from the conditions of the least distance ``min |z|, G z >= h``; 0 at the optimum.
+
+    At the optimum z = G'm with m >= 0, every row is met, and m is 0 where a row is not tight. Relative to |z|.
+    """
+    size = float(np.linalg.norm(z))
+    slack = g @ z - h
+    stationary = float(np.linalg.norm(z - g.T @ multipliers)) / size
+    missed = max(-float(slack.min()), 0.0) / size
+    loose = abs(float(multipliers @ slack)) / size**2
+    negative = max(-float(multipliers.min()), 0.0) / size
+    return max(stationary, missed, loose, negative)
 
 
 def kkt_violation(weights: FloatArray, excess: FloatArray, cov: FloatArray) -> float:

@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    for name in ("machine", "data", "decisions", "books", "risk", "research", "safekeeping", "dashboard"):
+    for name in ("machine", "data", "decisions", "books", "risk", "portfolios", "research", "safekeeping", "dashboard"):
         importlib.import_module(f"pas_lib.cli.{name}").register(app)
 
 

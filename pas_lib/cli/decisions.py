@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -118,12 +119,23 @@ def _recomputed(here: Context, session: Any) -> dict[str, Any]:
     }
 
 
-def regime(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag = False) -> None:
-    """Show the crisis indicator and the exposure scale of a session."""
+def regime(
+    as_of: AsOf = None,
+    recompute: Recompute = False,
+    history: Annotated[bool, typer.Option("--history", help="Every year up to the session instead.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="With --history: draw it into one file.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the crisis indicator and the exposure scale of a session, or their history by year."""
     from pas_lib.pipeline.regime import regime_as_of
     from pas_lib.regime import WEIGHTS
 
     here = context()
+    if history or html is not None:
+        _regime_history(here, here.session(as_of), html, as_json)
+        return
     state = regime_as_of(here.warehouse, here.session(as_of), recompute=recompute)
     if as_json:
         print_json(state)
@@ -133,6 +145,30 @@ def regime(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag =
         ["series", "weight", "z"],
         [[name, WEIGHTS.get(name), z] for name, z in state.parts.items()],
         note=state.note,
+    )
+
+
+def _regime_history(here: Context, session: Any, html: Path | None, as_json: bool) -> None:
+    import pandas as pd
+
+    from pas_lib.pipeline.regime import compute_regimes
+    from pas_lib.pipeline.regime_report import write_html, yearly
+
+    states = compute_regimes(here.warehouse, session)
+    frame = pd.DataFrame(
+        {"cci": [one.cci for one in states], "scale": [one.scale for one in states]},
+        index=pd.DatetimeIndex([one.session for one in states]),
+    )
+    table = yearly(frame)
+    drawn = write_html(frame, html) if html is not None else None
+    if as_json:
+        print_json({"years": table.reset_index(), "file": drawn})
+        return
+    print_table(
+        f"crisis indicator and exposure scale by year, up to {session}",
+        ["year", "highest CCI", "lowest S", "days below 1", "sessions"],
+        [[str(year), *row] for year, row in zip(table.index, table.to_numpy().tolist(), strict=True)],
+        note=f"drawn into {drawn}" if drawn else "",
     )
 
 

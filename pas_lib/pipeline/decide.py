@@ -26,6 +26,7 @@ from pas_lib.execution import Decision as ExecutionDecision
 from pas_lib.execution import StoredPlan, Target, create_plan, snapshot_account
 from pas_lib.pipeline import marts
 from pas_lib.pipeline.books import Book, read_book
+from pas_lib.pipeline.manual import Requests, read_requests
 from pas_lib.pipeline.model import ModelRun, run_model, store_model
 from pas_lib.pipeline.records import (
     AllocationState,
@@ -163,18 +164,21 @@ def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, 
     regime = _stored_regime(warehouse, session) or regimes[-1]
     book = read_book(warehouse, session, settings)
     names = tradable_portfolios(warehouse, model)
-    allocation, shares = _shares(session, settings, warehouse, model, regime, book, names)
-    wishes, breaches, sleeves, info = _wishes(session, settings, warehouse, model, book, shares)
+    asked = read_requests(warehouse, session, book, settings, scale=regime.scale, now=now)
+    room = asked.leave_room(settings, len(names))
+    allocation, shares = _shares(session, room, warehouse, model, regime, asked.without(book), names)
+    wishes, breaches, sleeves, info = _wishes(session, settings, warehouse, model, book, shares, asked)
     risk = book_risk(wishes, info, warehouse, settings, cci=regime.cci, scale=regime.scale)
     security_ids = security_ids_at(warehouse, session, {str(s) for one in wishes for s in one.holdings.index})
-    hash_ = inputs_hash(session, settings, model, regime, allocation, book)
+    hash_ = inputs_hash(session, settings, model, regime, allocation, book, asked)
     parts = []
     for one, sleeve in zip(wishes, sleeves, strict=True):
         newest = model.latest(one.portfolio_id)
+        given = sleeve.target if one.portfolio_id in asked.names else 0.0
         parts.append(
             PortfolioDecision(
                 one.portfolio_id,
-                float(allocation.target.get(one.portfolio_id, 0.0)),
+                float(allocation.target.get(one.portfolio_id, given)),
                 one.share,
                 sleeve.current,
                 sleeve.due is not None,
@@ -273,6 +277,9 @@ def _shares(
     # band: a sum that drifted a hair above the gross makes nobody trade.
     target = before.target.reindex(everyone).fillna(0.0)
     target[[name for name in everyone if name not in names]] = 0.0
+    if float(target.sum()) > settings.gross_cap:
+        # A person gave a part of the book away since.
+        target *= settings.gross_cap / float(target.sum())
     final = apply_band(
         target * regime.scale,
         current,
@@ -313,6 +320,7 @@ def size_portfolios(
         gross_cap=settings.gross_cap,
         week_ends=week_ends,
         scale=scale,
+        shrink=settings.shrinkage,
         band=settings.band,
     )
 
@@ -363,6 +371,7 @@ def _wishes(
     model: ModelRun,
     book: Book,
     shares: pd.Series,
+    asked: Requests,
 ) -> tuple[list[Wish], tuple[CapBreach, ...], list[Sleeve], SecurityInfo]:
     empty = pd.Series(dtype=float)
     weights = {name: _model_weights(model, str(name)) for name in shares.index}
@@ -378,6 +387,7 @@ def _wishes(
             and not newest.is_stale
             and (newest.session > last or newest.session <= untraded.get(str(name), date.min))
         )
+        is_asked = newest is not None and not due and str(name) in asked.rebalance
         by_id = weights[name]
         # A name without a price at the session cannot be bought: its share stays cash.
         by_symbol = pd.Series(
@@ -386,13 +396,15 @@ def _wishes(
         sleeves.append(
             Sleeve(
                 str(name),
-                newest.session if newest is not None and due else None,
+                newest.session if newest is not None and (due or is_asked) else None,
                 float(shares[name]),
                 float(book.current.get(name, 0.0)),
                 by_symbol,
                 book.held.get(str(name), empty),
+                "a person asked: rebalance" if is_asked else "",
             )
         )
+    sleeves += asked.sleeves
     held = {str(s) for one in sleeves for s in [*one.model.index, *one.held.index]}
     info = with_market(security_info(warehouse, session, held), warehouse, session, held, settings)
     sizing = None if book.managed_equity is None else book.managed_equity * (1.0 - settings.cash_buffer)
@@ -460,11 +472,12 @@ def inputs_hash(
     regime: RegimeState,
     allocation: AllocationState,
     book: Book,
+    asked: Requests,
 ) -> str:
     """Return the SHA-256 over everything the decision was made from, numbers to 10 significant digits."""
     sizing = ("allocation_method", "min_allocation", "max_allocation", "gross_cap", "target_vol", "band", "cost_bps")
     limits = ("max_name_weight", "max_etf_weight", "max_sector_weight", "cash_buffer")
-    measured = ("max_leveraged_weight", "max_var_99", "max_adv_share", "benchmark")
+    measured = ("max_leveraged_weight", "max_var_99", "max_adv_share", "benchmark", "shrinkage")
     newest = {key: model.latest(key) for key in sorted(model.weights)}
     body = {
         "session": session.isoformat(),
@@ -479,6 +492,7 @@ def inputs_hash(
         },
         "regime": [_digits(regime.cci), _digits(regime.scale)],
         "allocation": [allocation.session.isoformat(), _rounded(allocation.target)],
+        "asked": [asked.told(), sorted(asked.rebalance)],
         "book": [_rounded(book.current), {key: _rounded(one) for key, one in sorted(book.held.items())}],
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

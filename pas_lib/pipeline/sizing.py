@@ -41,6 +41,8 @@ class Sleeve:
         weights otherwise.
     held
         Shares of equity by symbol that its book holds now.
+    reason
+        Why it is due, in words, where no strategy's session says it.
     """
 
     portfolio_id: str
@@ -49,6 +51,7 @@ class Sleeve:
     current: float
     model: pd.Series
     held: pd.Series
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def wish(sleeve: Sleeve) -> Wish:
             return Wish(sleeve.portfolio_id, False, "no share", 0.0, sleeve.held)
         return Wish(sleeve.portfolio_id, True, f"exit from {sleeve.current:.2%}", 0.0, pd.Series(dtype=float))
     if sleeve.due is not None:
-        why = f"strategy due at {sleeve.due}"
+        why = sleeve.reason or f"strategy due at {sleeve.due}"
         return Wish(sleeve.portfolio_id, True, why, sleeve.target, _held_part(sleeve.model * sleeve.target))
     if sleeve.current <= TINY:
         why = f"first purchase, {sleeve.target:.2%}"

@@ -30,7 +30,7 @@ create table marts.metrics (portfolio_id text, basis text, as_of date, n_obs big
   sortino double precision, alpha double precision, beta double precision, tracking_error double precision,
   information_ratio double precision, max_drawdown double precision, cagr double precision,
   annual_volatility double precision, calmar double precision, win_rate double precision, var_95 double precision,
-  cvar_95 double precision);
+  cvar_95 double precision, sharpe_se double precision, probabilistic_sharpe double precision);
 create table marts.correlations (portfolio_a text, portfolio_b text, as_of date, n_obs bigint,
   correlation double precision);
 create table marts.exposures (session date, portfolio_id text, sector text, symbol text, weight double precision);
@@ -526,6 +526,8 @@ def _marts(conn: psycopg.Connection[Any]) -> None:
                 "win_rate": 0.54,
                 "var_95": 0.012,
                 "cvar_95": float("nan"),
+                "sharpe_se": 0.9,
+                "probabilistic_sharpe": 0.88,
             }
             for n, day in enumerate((FIRST, SECOND))
             for i, one in enumerate(IDS)

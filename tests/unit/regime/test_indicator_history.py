@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from pandas.tseries.offsets import BDay, MonthBegin, MonthEnd
 
+from pas_lib.errors import PasError
+from pas_lib.pipeline.regime_report import CRISES, write_html, yearly
 from pas_lib.regime import SERIES, regime_history, stress_frame
 from tests.support.paths import REAL, needs
 
@@ -62,6 +67,23 @@ def test_yearly_minima(history: pd.DataFrame) -> None:
         assert low[year] == pytest.approx(value, abs=0.012), year
     for year in (2012, 2013, 2017, 2021, 2022, 2023):
         assert low[year] == 1.0, year
+
+
+def test_the_table_and_the_picture_of_the_crises(history: pd.DataFrame, tmp_path: Path) -> None:
+    table = yearly(history)
+    assert list(table.index) == list(range(2005, 2026))
+    assert table.loc[2020, "lowest_scale"] == pytest.approx(0.30, abs=0.012)
+    assert table.loc[2008, "days_below_1"] > table.loc[2011, "days_below_1"] > 0.0
+    assert table.loc[2022, "days_below_1"] == 0.0
+    assert (table["days_below_1"] * table["sessions"]).sum() / table["sessions"].sum() == pytest.approx(0.13, abs=0.01)
+    page = write_html(history, tmp_path / "regime.html").read_text(encoding="utf-8")
+    # One file: the chart library and the numbers are in it, nothing is loaded from anywhere.
+    assert page.count("<script") == page.count("</script>")
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
+    assert "Exposure scale S" in page
+    assert [name for *_, name in CRISES if f'"text":"{name}"' in page] == ["2008", "2011", "2020", "2022"]
+    with pytest.raises(PasError, match="no session has an indicator"):
+        yearly(history.assign(cci=float("nan")))
 
 
 def test_share_of_days_below_full_exposure(history: pd.DataFrame) -> None:
