@@ -39,7 +39,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def here(sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Settings]:
-    yield settings_at(sandbox.url, "postgresql://unused/unused", tmp_path).model_copy(update={"http_timeout_sec": 0.5})
+    yield settings_at(sandbox.url, "postgresql://unused/unused", tmp_path).model_copy(update={"http_timeout_sec": 10.0})
     sandbox.faults.clear()
 
 
