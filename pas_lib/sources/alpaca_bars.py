@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from pas_lib import clock
@@ -32,9 +31,8 @@ from pas_lib.sources.base import (
     Request,
     Source,
     base_url,
-    excerpt,
-    looks_like_html,
 )
+from pas_lib.sources.envelope import read_json
 
 if TYPE_CHECKING:
     from pas_lib.settings import Settings
@@ -171,13 +169,7 @@ def _credentials(settings: Settings) -> dict[str, str]:
 
 
 def _document(payload: Payload) -> dict[str, Any]:
-    if looks_like_html(payload.body):
-        raise payload.error("an HTML page came instead of JSON")
-    try:
-        document = orjson.loads(payload.body)
-    except orjson.JSONDecodeError:
-        said = excerpt(payload.body)
-        raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+    document = read_json(payload)
     if not isinstance(document, dict):
         raise payload.error(f"not an object but {type(document).__name__}")
     wanted = {"bars": "bars", "actions": "corporate_actions"}.get(payload.context.get("kind", ""))

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url
 from pas_lib.sources.capture import capture_session
+from pas_lib.sources.envelope import read_json
 from pas_lib.sources.members import canonical
 
 FORUM = "all-stocks"
@@ -60,13 +59,7 @@ class ApeWisdom(Source):
         self._document(payload)
 
     def _document(self, payload: Payload) -> dict[str, Any]:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         if not isinstance(document, dict) or not isinstance(document.get("results"), list):
             raise payload.error("no ranking", field_name="results")
         for name in ("pages", "current_page"):

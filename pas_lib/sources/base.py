@@ -239,6 +239,8 @@ class Source(ABC):
         Values of PAS_SOURCES under which it is collected from.
     key_setting : str or None
         Settings field of the credential it needs.
+    sandbox_key : str
+        What the loopback stand-in takes for the credential.
     accepts : frozenset of int
         Statuses beside 200 whose body the parser understands ("not known here").
     signs_in : bool
@@ -256,6 +258,7 @@ class Source(ABC):
     host: str
     profiles: frozenset[str] = frozenset({"sandbox", "public", "subscribed"})
     key_setting: str | None = None
+    sandbox_key: str = "sandbox"
     accepts: frozenset[int] = frozenset()
     signs_in: bool = False
     admitted_by: Literal["query", "headers"] = "query"
@@ -327,6 +330,14 @@ def base_url(source: Source, settings: Settings) -> str:
 def document_name(url: str) -> str:
     """Return what names a document among those of its site: the last part of its address."""
     return url.partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def key_of(source: Source, settings: Settings) -> str:
+    """Return the credential of a source; the stand-in's under the sandbox, '' where none is set."""
+    if settings.sources == "sandbox":
+        return source.sandbox_key
+    found = getattr(settings, source.key_setting) if source.key_setting else None
+    return found.get_secret_value() if found is not None else ""
 
 
 def looks_like_html(body: bytes) -> bool:

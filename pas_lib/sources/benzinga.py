@@ -24,24 +24,18 @@ from pas_lib.sources.base import (
     Source,
     base_url,
     excerpt,
+    key_of,
     looks_like_html,
 )
 from pas_lib.sources.members import canonical
 
 if TYPE_CHECKING:
-    from pas_lib.settings import Settings
+    pass
 
-_SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the loopback stand-in accepts
 _PAGE = 1000
 _FIELDS = ("id", "date", "time", "ticker", "analyst", "action_company", "rating_current", "pt_current", "updated")
 #: What is compared as a whole at the end of a week; older ratings are hardly touched any more.
 _COMPARED = timedelta(days=90)
-
-
-def _token(settings: Settings) -> str:
-    if settings.sources == "sandbox":
-        return _SANDBOX_TOKEN
-    return settings.benzinga_api_key.get_secret_value() if settings.benzinga_api_key else ""
 
 
 class Benzinga(Source):
@@ -55,7 +49,7 @@ class Benzinga(Source):
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield the question for a window of dates, or for what was changed since the last collection."""
-        params = {"token": _token(ask.settings), "page": "0", "pagesize": str(_PAGE)}
+        params = {"token": key_of(self, ask.settings), "page": "0", "pagesize": str(_PAGE)}
         today = ask.now.astimezone(NY).date()
         context: dict[str, str] = {}
         if ask.starts and not ask.full:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import pyarrow as pa
 
 from pas_lib.sources.base import (
@@ -21,13 +20,13 @@ from pas_lib.sources.base import (
     Request,
     Source,
     base_url,
-    excerpt,
-    looks_like_html,
+    key_of,
 )
+from pas_lib.sources.envelope import read_json
 from pas_lib.sources.fred_lags import lag_day
 
 if TYPE_CHECKING:
-    from pas_lib.settings import Settings
+    pass
 
 UNREVISED = (
     "VIXCLS",
@@ -44,20 +43,12 @@ UNREVISED = (
 REVISED = ("CPIAUCSL", "UNRATE", "GDPC1", "INDPRO")
 SERIES = (*UNREVISED, *REVISED)
 
-#: The key of the sandbox; the real one is a setting.
-_SANDBOX_KEY = "sandbox0" * 4
 _EARLIEST, _LATEST = "1776-07-04", "9999-12-31"
 _LIMIT = 100_000
 _EPOCH = date(1970, 1, 1)
 
 #: How far back unrevised values are asked for again.
 _LOOK_BACK = timedelta(days=30)
-
-
-def _key(settings: Settings) -> str:
-    if settings.sources == "sandbox":
-        return _SANDBOX_KEY
-    return settings.fred_api_key.get_secret_value() if settings.fred_api_key else ""
 
 
 class Fred(Source):
@@ -68,6 +59,7 @@ class Fred(Source):
     host = "https://api.stlouisfed.org"
     profiles = frozenset({"sandbox", "subscribed"})
     key_setting = "fred_api_key"
+    sandbox_key = "sandbox0" * 4
     accepts = frozenset({400})
 
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -80,7 +72,7 @@ class Fred(Source):
                 "series_id": series_id,
                 "file_type": "json",
                 "limit": str(_LIMIT),
-                "api_key": _key(ask.settings),
+                "api_key": key_of(self, ask.settings),
             }
             context = {"series_id": series_id}
             if series_id in REVISED:
@@ -128,13 +120,7 @@ class Fred(Source):
             raise payload.error(f"{document['error_code']} {document.get('error_message')}")
 
     def _document(self, payload: Payload) -> dict[str, Any]:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         if not isinstance(document, dict):
             raise payload.error(f"a {type(document).__name__} came instead of an object")
         if "error_code" in document:

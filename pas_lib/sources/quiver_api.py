@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from pas_lib.clock import NY
 from pas_lib.sources import congress, insiders, quiver_contracts, quiver_lobbying
 from pas_lib.sources.base import (
@@ -22,14 +20,13 @@ from pas_lib.sources.base import (
     Request,
     Source,
     base_url,
-    excerpt,
-    looks_like_html,
+    key_of,
 )
+from pas_lib.sources.envelope import read_json
 
 if TYPE_CHECKING:
-    from pas_lib.settings import Settings
+    pass
 
-_SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the loopback stand-in accepts
 _PAGE = 5000
 
 #: The names of one field over the API's versions and years.
@@ -50,12 +47,6 @@ _LIVE = {
 _WORDS = {"lobbying": "reports", "gov_contracts": "contracts"}
 
 
-def _token(settings: Settings) -> str:
-    if settings.sources == "sandbox":
-        return _SANDBOX_TOKEN
-    return settings.quiver_api_key.get_secret_value() if settings.quiver_api_key else ""
-
-
 class QuiverApi(Source):
     """``/beta/{bulk|live}/congresstrading`` and ``/beta/live/{insiders|lobbying|govcontractsall}``."""
 
@@ -68,7 +59,7 @@ class QuiverApi(Source):
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield the bulk question when everything is to be compared, else the one for the newest disclosures."""
         base = f"{base_url(self, ask.settings)}/beta"
-        headers = {"Authorization": f"Bearer {_token(ask.settings)}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {key_of(self, ask.settings)}", "Accept": "application/json"}
         if ask.dataset in _LIVE:
             yield _windowed(self.name, ask, f"{base}/live/{_LIVE[ask.dataset][0]}", headers)
             return
@@ -139,13 +130,7 @@ class QuiverApi(Source):
         self.parse(payload)
 
     def _rows(self, payload: Payload) -> list[dict[str, Any]]:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         if isinstance(document, str):
             raise payload.error(document)
         if isinstance(document, dict):

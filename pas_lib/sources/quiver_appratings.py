@@ -6,25 +6,26 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from pas_lib.sources import congress
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import (
+    Ask,
+    Batch,
+    Payload,
+    Reject,
+    Request,
+    Source,
+    base_url,
+    key_of,
+)
 from pas_lib.sources.capture import capture_session
+from pas_lib.sources.envelope import read_json
 from pas_lib.sources.members import canonical
 from pas_lib.sources.quiver_scores import read_number
 
 if TYPE_CHECKING:
-    from pas_lib.settings import Settings
+    pass
 
-_SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the loopback stand-in accepts
 _FIELDS = ("Ticker", "App", "Rating", "Count", "Time")
-
-
-def _token(settings: Settings) -> str:
-    if settings.sources == "sandbox":
-        return _SANDBOX_TOKEN
-    return settings.quiver_api_key.get_secret_value() if settings.quiver_api_key else ""
 
 
 class QuiverAppRatings(Source):
@@ -43,7 +44,7 @@ class QuiverAppRatings(Source):
             ask.dataset,
             "live",
             f"{base_url(self, ask.settings)}/beta/live/appratings",
-            headers={"Authorization": f"Bearer {_token(ask.settings)}", "Accept": "application/json"},
+            headers={"Authorization": f"Bearer {key_of(self, ask.settings)}", "Accept": "application/json"},
         )
 
     def recognises(self, body: bytes) -> bool:
@@ -58,13 +59,7 @@ class QuiverAppRatings(Source):
         self._rows(payload)
 
     def _rows(self, payload: Payload) -> list[dict[str, Any]]:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         if isinstance(document, str):
             raise payload.error(document)
         if isinstance(document, dict):

@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
-import orjson
 
 from pas_lib.clock import NY
 from pas_lib.sources import disclosed
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url
+from pas_lib.sources.envelope import read_json
 
 _PAGE = 25
 _ENDS = {
@@ -112,13 +112,7 @@ class SenateLda(Source):
         self.parse(payload)
 
     def _document(self, payload: Payload) -> dict[str, Any]:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         if isinstance(document, list) and document and isinstance(document[0], dict):
             document = document[0].get("body", document[0])
         if not isinstance(document, dict):

@@ -11,11 +11,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-import orjson
-
 from pas_lib.clock import NY
 from pas_lib.sources import contracts, disclosed
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url
+from pas_lib.sources.envelope import read_json
 
 _PAGE = 100
 #: The site pages no further than this many records of one question.
@@ -106,13 +105,7 @@ class UsaSpending(Source):
         self.parse(payload)
 
     def _document(self, payload: Payload) -> dict[str, Any]:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         if not isinstance(document, dict) or not isinstance(document.get("results"), list):
             detail = document.get("detail") if isinstance(document, dict) else None
             raise payload.error(str(detail or "missing"), field_name="results")

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
-import orjson
 import pyarrow as pa
 
-from pas_lib.sources.base import Ask, Batch, Payload, Request, Source, base_url, excerpt, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Request, Source, base_url
+from pas_lib.sources.envelope import read_json
 
 _EPOCH = date(1970, 1, 1)
 _TEXTS = ("project", "article", "access", "agent")
@@ -55,13 +55,7 @@ class Wikimedia(Source):
         self._items(payload)
 
     def _items(self, payload: Payload) -> list[dict[str, Any]] | None:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+        document = read_json(payload)
         items = document.get("items") if isinstance(document, dict) else None
         if isinstance(items, list):
             # Without views the API answers 404; an empty list is something else.

@@ -14,7 +14,6 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from pas_lib import clock
@@ -27,9 +26,8 @@ from pas_lib.sources.base import (
     Request,
     Source,
     base_url,
-    excerpt,
-    looks_like_html,
 )
+from pas_lib.sources.envelope import yahoo_results
 
 _CLASS_SHARE = re.compile(r"^([A-Z]{1,5})-([A-Z])$")
 _EPOCH = date(1970, 1, 1)
@@ -87,26 +85,10 @@ class YahooChart(Source):
         self._result(payload)
 
     def _result(self, payload: Payload) -> dict[str, Any] | None:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
-        chart = document.get("chart") if isinstance(document, dict) else None
-        if not isinstance(chart, dict):
-            found = next(iter(document), "") if isinstance(document, dict) else type(document).__name__
-            error = document.get(found, {}).get("error") if found and isinstance(document.get(found), dict) else None
-            said = f": {error.get('description')}" if isinstance(error, dict) else ""
-            raise payload.error(f"not a chart but {found!r}{said}", field_name="chart")
-        error = chart.get("error")
-        if error:
-            if error.get("code") == "Not Found" and payload.status == 404:
-                return None
-            raise payload.error(f"{error.get('code')}: {error.get('description')}", field_name="chart.error")
-        results = chart.get("result")
-        if not isinstance(results, list) or not results or "meta" not in results[0]:
+        results = yahoo_results(payload, "chart", "a chart")
+        if results is None:
+            return None
+        if not results or "meta" not in results[0]:
             raise payload.error("no result", field_name="chart.result")
         result: dict[str, Any] = results[0]
         _check_columns(payload, result)

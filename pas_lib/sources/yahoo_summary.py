@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import orjson
-
 from pas_lib.clock import NY
 from pas_lib.errors import PayloadError
 from pas_lib.sources import ratings, yahoo_facts
@@ -26,8 +24,8 @@ from pas_lib.sources.base import (
     Source,
     base_url,
     excerpt,
-    looks_like_html,
 )
+from pas_lib.sources.envelope import yahoo_results
 from pas_lib.sources.yahoo_chart import to_yahoo
 
 if TYPE_CHECKING:
@@ -91,27 +89,10 @@ class YahooSummary(Source):
         self.parse(payload)
 
     def _result(self, payload: Payload) -> dict[str, Any] | None:
-        if looks_like_html(payload.body):
-            raise payload.error("an HTML page came instead of JSON")
-        try:
-            document = orjson.loads(payload.body)
-        except orjson.JSONDecodeError:
-            said = excerpt(payload.body)
-            raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
-        summary = document.get("quoteSummary") if isinstance(document, dict) else None
-        if not isinstance(summary, dict):
-            found = next(iter(document), "") if isinstance(document, dict) else type(document).__name__
-            inner = document.get(found) if isinstance(document, dict) else None
-            error = inner.get("error") if isinstance(inner, dict) else None
-            said = f": {error.get('description')}" if isinstance(error, dict) else ""
-            raise payload.error(f"not a quoteSummary but {found!r}{said}", field_name="quoteSummary")
-        error = summary.get("error")
-        if error:
-            if error.get("code") == "Not Found" and payload.status == 404:
-                return None
-            raise payload.error(f"{error.get('code')}: {error.get('description')}", field_name="quoteSummary.error")
-        results = summary.get("result")
-        if not isinstance(results, list) or not results or not isinstance(results[0], dict):
+        results = yahoo_results(payload, "quoteSummary", "a quoteSummary")
+        if results is None:
+            return None
+        if not results or not isinstance(results[0], dict):
             raise payload.error("no result", field_name="quoteSummary.result")
         return dict(results[0])
 
