@@ -63,6 +63,12 @@ class RawWorld:
     constant = "S007"
     #: listed half-way
     young = "S008"
+    #: files no statements
+    silent = "S010"
+    #: restates a year's profit in an amendment
+    restated = "S011"
+    #: files each report three months late
+    late = "S012"
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -598,3 +604,160 @@ class RawWorld:
                     self.add("app_reviews", day, at, rating=rating, ratings=count, **row)
                     if i % 6 == 1:
                         self.add("app_reviews", day, at + timedelta(days=2), rating=1.0, ratings=count, **row)
+
+    # -- statements
+
+    def _statements(self) -> None:
+        """Quarterly and annual reports since 2022 as filings state them, and snapshots of short interest."""
+        rng = np.random.default_rng([self.seed, 21])
+        for i, (symbol, security_id) in enumerate(self.stock_symbols.items()):
+            sector = ("Energy", "Financials", "Utilities")[i % 3]
+            growth, margin = 1 + float(rng.normal(0.01, 0.02)), float(rng.uniform(0.05, 0.3))
+            revenue, equity, assets = float(rng.uniform(1e8, 1e9)), float(rng.uniform(5e8, 5e9)), 0.0
+            shares = float(np.round(rng.uniform(1e7, 1e8)))
+            if symbol != self.silent and symbol != self.classes[1]:
+                so_far: dict[str, float] = {}
+                for number in range(15):
+                    year, quarter = 2022 + number // 4, number % 4 + 1
+                    end = date(year + quarter // 4, quarter * 3 % 12 + 1, 1) - timedelta(days=1)
+                    filed = end + timedelta(days=130 if symbol == self.late else 38)
+                    if filed > self.end:
+                        break
+                    sales = round(revenue * growth**number * (1 + float(rng.normal(0, 0.05))))
+                    profit = round(sales * (margin + float(rng.normal(0, 0.02))))
+                    equity += 0.6 * profit
+                    assets = round(1.9 * equity)
+                    flows = {
+                        "Revenues": sales,
+                        "CostOfRevenue": round(0.6 * sales),
+                        "SellingGeneralAndAdministrativeExpense": round(0.1 * sales * (1 + float(rng.normal(0, 0.05)))),
+                        "OperatingIncomeLoss": round(1.3 * profit),
+                        "DepreciationDepletionAndAmortization": round(0.04 * sales),
+                        "IncomeTaxExpenseBenefit": round(0.25 * profit),
+                        "IncomeLossFromContinuingOperationsBeforeIncomeTaxesExtraordinaryItemsNoncontrollingInterest": (
+                            round(1.25 * profit)
+                        ),
+                        "NetIncomeLoss": profit,
+                        "NetCashProvidedByUsedInOperatingActivities": round(profit * float(rng.uniform(0.8, 1.5))),
+                        "PaymentsToAcquirePropertyPlantAndEquipment": round(0.05 * sales),
+                    }
+                    states = {
+                        "Assets": assets,
+                        "AssetsCurrent": round(0.4 * assets * (1 + float(rng.normal(0, 0.03)))),
+                        "LiabilitiesCurrent": round(0.2 * assets * (1 + float(rng.normal(0, 0.03)))),
+                        "Liabilities": assets - round(equity),
+                        "StockholdersEquity": round(equity),
+                        "RetainedEarningsAccumulatedDeficit": round(0.5 * equity),
+                        "LongTermDebtNoncurrent": round(0.15 * assets * (1 + float(rng.normal(0, 0.05)))),
+                        "CashAndCashEquivalentsAtCarryingValue": round(0.1 * assets),
+                        "AccountsReceivableNetCurrent": round(0.3 * sales * (1 + float(rng.normal(0, 0.05)))),
+                        "PropertyPlantAndEquipmentNet": round(0.3 * assets),
+                    }
+                    if sector == "Financials":
+                        for name in ("CostOfRevenue", "OperatingIncomeLoss"):
+                            del flows[name]
+                        for name in ("AssetsCurrent", "LiabilitiesCurrent"):
+                            del states[name]
+                    first = date(year, 1, 1)
+                    so_far = {k: v + (so_far.get(k, 0.0) if quarter > 1 else 0.0) for k, v in flows.items()}
+                    about = {
+                        "symbol": symbol,
+                        "cik": security_id[3:13],
+                        "filed": filed,
+                        "form": "10-K" if quarter == 4 else "10-Q",
+                    }
+                    about["accession"] = f"{about['cik']}-{year}-{quarter}"
+                    for name, value in flows.items():
+                        if quarter < 4:
+                            self._fact(name, date(year, quarter * 3 - 2, 1), end, value, **about)
+                        if quarter > 1:
+                            self._fact(name, first, end, so_far[name], **about)
+                        if quarter == 4 and symbol == self.restated and year == 2023 and name == "NetIncomeLoss":
+                            later = {**about, "filed": filed + timedelta(days=200), "accession": "amended"}
+                            self._fact(name, first, end, so_far[name] * 0.5, **later)
+                    for name, value in states.items():
+                        self._fact(name, None, end, value, **about)
+                    if security_id[-2:] != ".A":
+                        counted = filed - timedelta(days=6)
+                        half = self.sessions[len(self.sessions) // 2]
+                        factor = 2 if symbol == self.split_symbol and counted >= half else 1
+                        self._fact(
+                            "EntityCommonStockSharesOutstanding", None, counted, shares * factor, unit="shares", **about
+                        )
+                    else:
+                        self._fact(
+                            "WeightedAverageNumberOfDilutedSharesOutstanding",
+                            first,
+                            end,
+                            shares,
+                            unit="shares",
+                            **about,
+                        )
+            for session in self.sessions[::40]:
+                if i % 7 != 5:
+                    self._snapshot(symbol, session, "shortRatio", round(float(rng.uniform(0.5, 9)), 2), "pure")
+                self._snapshot(symbol, session, "sharesOutstanding", shares, "shares")
+
+    def _fact(self, concept: str, start: date | None, end: date, value: float, unit: str = "USD", **about: Any) -> None:
+        days = 0 if start is None else (end - start).days
+        names = {0: "instant", 1: "quarter", 2: "half", 3: "nine_months", 4: "year"}
+        self.add(
+            "fundamentals",
+            end,
+            clock.next_session_midnight(about["filed"]),
+            source="sec_facts",
+            entity=f"cik{about['cik']}",
+            taxonomy="dei" if concept.startswith("Entity") else "us-gaap",
+            concept=concept,
+            unit=unit,
+            frequency=names[round(days / 91)],
+            period_start=start,
+            period_days=days,
+            value=float(value),
+            **about,
+        )
+
+    def _snapshot(self, symbol: str, session: date, concept: str, value: float, unit: str) -> None:
+        seen = clock.decision_time(session) - timedelta(hours=2)
+        self.add(
+            "fundamentals",
+            session,
+            seen,
+            source="yahoo_summary",
+            entity=symbol,
+            symbol=symbol,
+            taxonomy="yahoo",
+            concept=concept,
+            unit=unit,
+            frequency="snapshot",
+            period_days=0,
+            value=value,
+            accession="",
+            ingested_at=seen,
+        )
+
+    def _insiders(self) -> None:
+        rng = np.random.default_rng([self.seed, 22])
+        symbols = list(self.stock_symbols)
+        for i in range(150):
+            at = int(rng.integers(0, len(self.sessions) - 3))
+            day, filed = self.sessions[at], clock.decision_time(self.sessions[at + 2]) - timedelta(hours=4)
+            held, price = float(rng.integers(100, 9000)), round(float(rng.uniform(10, 90)), 2)
+            self.add(
+                "insider_buying",
+                day,
+                filed,
+                symbol=symbols[int(rng.integers(len(symbols)))],
+                insider=f"Owner {i % 31}",
+                code="PPS"[i % 3],
+                shares=held,
+                price=price,
+                value=held * price,
+                ownership="D",
+                security_title="Common Stock",
+                transaction_date=day,
+                filed_at=filed,
+                is_amendment=False,
+                accession=f"a-{i}",
+                ordinal=0,
+            )

@@ -1,12 +1,12 @@
--- Which securities the figures of an entity are about: all share classes of a company known by its CIK; else the security
+-- Which securities the filings of an entity are about: all share classes of a company known by its CIK; else the security
 -- that held the symbol when the figures were fetched.
 with asked as (
-    select
+    select distinct
         entity,
         symbol,
-        max(ingested_at) as ingested_at
+        ingested_at
     from {{ ref('stg_raw__fundamentals') }}
-    group by entity, symbol
+    where taxonomy <> 'yahoo'
 ),
 
 registered as (

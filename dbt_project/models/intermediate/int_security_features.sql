@@ -9,7 +9,7 @@
     post_hook="{{ mark_built('int_security_features') }}",
     indexes=pg_indexes([{'columns': ['session']}])
 ) }}
--- Returns, volatility, Sharpe and beta of each security at the last session of each week and month, and at the newest.
+-- Returns, volatility, Sharpe, beta and illiquidity of each security at the last session of each week and month, and at the newest.
 -- Rolling sums are differences of running sums: one pass, whatever the window. Daily returns are limited to 10,000 % in
 -- the sums, so that one absurd print cannot eat the digits of all later windows.
 with newest as (
@@ -36,7 +36,9 @@ bars as (
         bars.adj_close,
         least(bars.ret, 100) as ret,
         case when bars.ret is not null then least(market.ret, 100) end as market_ret,
-        case when market.ret is not null then least(bars.ret, 100) end as paired_ret
+        case when market.ret is not null then least(bars.ret, 100) end as paired_ret,
+        -- a million times the absolute return per USD traded
+        case when bars.dollar_volume > 0 then abs(least(bars.ret, 100)) / bars.dollar_volume * 1000000 end as impact
     from {{ ref('daily_returns') }} as bars
     inner join {{ ref('int_sessions') }} as sessions on bars.session = sessions.session
     left join market on bars.session = market.session
@@ -57,7 +59,9 @@ running as (
         sum(market_ret * market_ret) over bars_so_far as sum_market2,
         sum(paired_ret) over bars_so_far as sum_paired,
         sum(paired_ret * market_ret) over bars_so_far as sum_product,
-        count(market_ret) over bars_so_far as pairs
+        count(market_ret) over bars_so_far as pairs,
+        sum(impact) over bars_so_far as sum_impact,
+        count(impact) over bars_so_far as impacts
     from bars
     window bars_so_far as (partition by security_id order by session_no rows unbounded preceding)
 ),
@@ -80,7 +84,9 @@ windows as (
         sum_market2 - coalesce(lag(sum_market2, 252) over bars_in_order, 0) as market2_252,
         sum_paired - coalesce(lag(sum_paired, 252) over bars_in_order, 0) as paired_252,
         sum_product - coalesce(lag(sum_product, 252) over bars_in_order, 0) as product_252,
-        pairs - coalesce(lag(pairs, 252) over bars_in_order, 0) as pairs_252
+        pairs - coalesce(lag(pairs, 252) over bars_in_order, 0) as pairs_252,
+        sum_impact - coalesce(lag(sum_impact, 63) over bars_in_order, 0) as impact_63,
+        impacts - coalesce(lag(impacts, 63) over bars_in_order, 0) as impacts_63
     from running
     window bars_in_order as (partition by security_id order by session_no)
 ),
@@ -121,5 +127,6 @@ select
     case
         when has_252 and pairs_252 >= 200 and market_variation > 1e-12
             then (product_252 - paired_252 * market_252 / pairs_252) / market_variation
-    end as beta_252
+    end as beta_252,
+    case when has_63 and impacts_63 >= 50 then impact_63 / impacts_63 end as illiquidity_63
 from chosen

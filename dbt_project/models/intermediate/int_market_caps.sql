@@ -1,0 +1,126 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook=[
+        "{{ note_new_rows('int_market_caps', ['fundamentals', 'prices', 'corporate_actions', 'securities']) }}",
+        "{{ delete_reprocessed('int_market_caps') }}",
+        "{{ delete_passed_provisional() }}",
+    ],
+    post_hook="{{ mark_built('int_market_caps') }}",
+    indexes=pg_indexes([{'columns': ['security_id', 'session']}, {'columns': ['session']}])
+) }}
+-- Market value of each security's company at the sessions of int_security_features: the unadjusted close times the shares
+-- of all classes. Shares are those of the newest filing known, else, from the first fetch on, those of Yahoo's page; splits
+-- between the day they were counted on and the session are made up for. Figures of more than 400 days ago are none.
+with features as (
+    select
+        features.security_id,
+        features.session,
+        features.decision_at,
+        bars.close
+    from {{ ref('int_security_features') }} as features
+    inner join {{ ref('daily_returns') }} as bars
+        on features.security_id = bars.security_id
+        and features.session = bars.session
+    {% if is_incremental() %}
+    where features.session >= {{ reprocess_from('int_market_caps') }}
+    {% endif %}
+),
+
+filed as (
+    select
+        entities.security_id,
+        reports.session as known_from,
+        lead(reports.session) over (partition by entities.security_id, reports.entity order by reports.session) as known_to,
+        reports.shares,
+        reports.shares_on
+    from {{ ref('int_fundamentals_ttm') }} as reports
+    inner join {{ ref('int_fundamental_entities') }} as entities on reports.entity = entities.entity
+),
+
+shown as (
+    select
+        symbols.security_id,
+        snapshots.known_at,
+        snapshots.event_date as shares_on,
+        max(case when snapshots.concept = 'impliedSharesOutstanding' then snapshots.value end) as all_classes,
+        max(case when snapshots.concept = 'sharesOutstanding' then snapshots.value end) as one_class
+    from {{ ref('stg_raw__fundamentals') }} as snapshots
+    inner join {{ ref('int_security_symbols') }} as symbols
+        on snapshots.symbol = symbols.symbol
+        and snapshots.ingested_at >= symbols.valid_from
+        and snapshots.ingested_at < symbols.valid_to
+    where snapshots.frequency = 'snapshot'
+        and snapshots.concept in ('impliedSharesOutstanding', 'sharesOutstanding')
+    group by symbols.security_id, snapshots.known_at, snapshots.event_date
+),
+
+candidates as (
+    select
+        features.security_id,
+        features.session,
+        features.close,
+        filed.shares,
+        filed.shares_on,
+        'filing' as shares_source,
+        1 as preference
+    from features
+    inner join filed
+        on features.security_id = filed.security_id
+        and features.session >= filed.known_from
+        and (filed.known_to is null or features.session < filed.known_to)
+        and filed.shares_on > features.session - 400
+    where filed.shares > 0
+    union all
+    select
+        features.security_id,
+        features.session,
+        features.close,
+        coalesce(shown.all_classes, shown.one_class),
+        shown.shares_on,
+        'page',
+        2
+    from features
+    inner join shown
+        on features.security_id = shown.security_id
+        and shown.known_at <= features.decision_at
+        and shown.shares_on > features.session - 400
+    where coalesce(shown.all_classes, shown.one_class) > 0
+),
+
+chosen as (
+    select distinct on (security_id, session)
+        security_id,
+        session,
+        close,
+        shares,
+        shares_on,
+        shares_source
+    from candidates
+    order by security_id, session, preference, shares_on desc
+),
+
+split as (
+    select
+        chosen.security_id,
+        chosen.session,
+        exp(sum(ln(actions.ratio))) as ratio
+    from chosen
+    inner join {{ ref('int_corporate_actions_mapped') }} as actions
+        on chosen.security_id = actions.security_id
+        and actions.ex_date > chosen.shares_on
+        and actions.ex_date <= chosen.session
+    where actions.ratio <> 1
+    group by chosen.security_id, chosen.session
+)
+
+select
+    chosen.security_id,
+    chosen.session,
+    chosen.close,
+    chosen.shares * coalesce(split.ratio, 1) as shares,
+    chosen.shares_on,
+    chosen.shares_source,
+    {{ significant('chosen.close * chosen.shares * coalesce(split.ratio, 1)') }} as market_cap
+from chosen
+left join split on chosen.security_id = split.security_id and chosen.session = split.session
