@@ -80,6 +80,8 @@ class RawWorld:
         self._wiki()
         self._macro()
         self._alternative()
+        self._statements()
+        self._insiders()
 
     # -- rows
 
@@ -460,6 +462,7 @@ class RawWorld:
                     "transaction_date": day,
                     "report_date": report,
                     "owner": "Spouse",
+                    "document": "",
                     "ordinal": 0,
                 }
                 known = clock.next_session_midnight(report)

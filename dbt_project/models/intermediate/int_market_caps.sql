@@ -16,9 +16,10 @@ with features as (
     select
         features.security_id,
         features.session,
-        features.decision_at,
+        sessions.decision_at,
         bars.close
     from {{ ref('int_security_features') }} as features
+    inner join {{ ref('int_sessions') }} as sessions on features.session = sessions.session
     inner join {{ ref('daily_returns') }} as bars
         on features.security_id = bars.security_id
         and features.session = bars.session
