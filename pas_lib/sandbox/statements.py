@@ -24,7 +24,7 @@ from pas_lib.sandbox.roster import Listing
 from pas_lib.sandbox.world import World
 
 #: First fiscal year drawn; the first report that is shown is its annual one.
-FIRST_YEAR: Final = 2021
+FIRST_YEAR: Final = 2022
 FLOWS: Final = (
     "revenue",
     "cost",

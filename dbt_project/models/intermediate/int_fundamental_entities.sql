@@ -5,7 +5,7 @@ with asked as (
         entity,
         symbol,
         ingested_at
-    from {{ ref('stg_raw__fundamentals') }}
+    from {{ source('raw', 'fundamentals') }}
     where taxonomy <> 'yahoo'
 ),
 
