@@ -5,7 +5,7 @@ with asked as (
         entity,
         symbol,
         ingested_at
-    from {{ source('raw', 'fundamentals') }}
+    from {{ ref('stg_raw__fundamentals') }}
     where taxonomy <> 'yahoo'
 ),
 
