@@ -33,6 +33,8 @@ class ApprovePlanOperator(HITLOperator):
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        # A DAG hands its own parameters to every task; the form shows this task's alone.
+        kwargs.pop("params", None)
         super().__init__(
             subject="Approve the live order plan",
             body="The plan is shown here once it is made.",
