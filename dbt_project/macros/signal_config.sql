@@ -4,6 +4,7 @@
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
+        on_schema_change='append_new_columns',
         pre_hook=[
             "{{ note_new_rows('" ~ model ~ "', " ~ datasets ~ ") }}",
             "{{ delete_reprocessed('" ~ model ~ "') }}",
@@ -13,8 +14,8 @@
 {%- endmacro %}
 
 {#- The last step of every signal model: the `candidates` (session, security_id, symbol, score) ranked. A model of several
-    strategies names none and has a column `strategy` instead. -#}
-{% macro ranked_signal(strategy=none) -%}
+    strategies names none and has a column `strategy` instead; one whose names are held until a day names that column. -#}
+{% macro ranked_signal(strategy=none, until='cast(null as date)') -%}
 select
     {{ "'" ~ strategy ~ "' as strategy" if strategy else "strategy" }},
     session,
@@ -23,7 +24,8 @@ select
     score,
     cast(row_number() over (
         partition by {{ "" if strategy else "strategy, " }}session order by score desc, symbol collate "C"
-    ) as integer) as rank
+    ) as integer) as rank,
+    {{ until }} as until
 from candidates
 where score is not null
 {%- endmacro %}

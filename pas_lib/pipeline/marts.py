@@ -110,14 +110,15 @@ def signals(warehouse: Warehouse, strategy_id: str, sessions: Iterable[date]) ->
     wanted = list(sessions)
     frame = read(
         warehouse,
-        "select session, security_id, symbol, score, rank from marts.signals"
+        "select session, security_id, symbol, score, rank, until from marts.signals"
         " where strategy = {strategy} and session in ({sessions}) order by session, rank, symbol",
         bulk=len(wanted) > 4,
         strategy=strategy_id,
         sessions=wanted,
     )
-    columns = ["security_id", "symbol", "score", "rank"]
+    columns = ["security_id", "symbol", "score", "rank", "until"]
     frame = frame.astype({"security_id": object, "symbol": object})
+    frame["until"] = pd.Series([as_date(day) for day in frame["until"]], index=frame.index, dtype=object)
     groups = {as_date(key): rows for key, rows in frame.groupby("session")} if len(frame) else {}
     empty = frame.iloc[:0]
     return {day: groups.get(day, empty)[columns].reset_index(drop=True) for day in wanted}

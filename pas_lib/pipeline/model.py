@@ -7,6 +7,7 @@ allocation, exposure scale and caps: a portfolio that is allocated nothing keeps
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ def run_model(warehouse: Warehouse, session: date, *, cost_bps: float, recompute
         When a mart is missing.
     """
     stored = {} if recompute else stored_weights(warehouse, session)
+    returned = pd.DataFrame() if recompute else stored_returns(warehouse, session)
     first = marts.first_signal_sessions(warehouse)
     weights: dict[str, list[StrategyWeights]] = {}
     new: list[StrategyWeights] = []
@@ -103,35 +105,61 @@ def run_model(warehouse: Warehouse, session: date, *, cost_bps: float, recompute
         have = {item.session: item for item in stored.get(one.id, [])}
         begin = first.get(one.id)
         wanted = due_sessions(one.cadence, calendar.sessions(begin, session)) if begin else []
-        fresh = _decide_sessions(warehouse, one, [day for day in wanted if day not in have], have, returns_of)
+        review = _sessions_to_review(one, begin, session, wanted, returned) if begin else []
+        fresh = _decide_sessions(warehouse, one, [day for day in wanted if day not in have], review, have, returns_of)
         new.extend(fresh)
         weights[one.id] = sorted([*have.values(), *fresh], key=lambda item: item.session)
-    returns, drifted, pending = _simulate(warehouse, session, weights, cost_bps, recompute)
+    returns, drifted, pending = _simulate(warehouse, session, weights, cost_bps, returned)
     return ModelRun(session, weights, returns, drifted, tuple(new), pending)
+
+
+def _sessions_to_review(
+    one: Strategy, begin: date, session: date, wanted: Sequence[date], returned: pd.DataFrame
+) -> list[date]:
+    """Return the sessions in which a strategy that is looked at every session has not been looked at yet.
+
+    A session with a stored return was looked at when that was stored: what it said stays, whatever rows came since.
+    """
+    if not one.is_reviewed:
+        return []
+    seen = returned[one.id].last_valid_index() if one.id in returned else None
+    after = begin if seen is None else pd.Timestamp(str(seen)).date()
+    return [day for day in calendar.sessions(begin, session) if day > after and day not in set(wanted)]
 
 
 def _decide_sessions(
     warehouse: Warehouse,
     one: Strategy,
     missing: Sequence[date],
+    review: Sequence[date],
     have: Mapping[date, StrategyWeights],
     returns_of: _Returns,
 ) -> list[StrategyWeights]:
-    if not missing:
+    if not missing and not review:
         return []
     by_session = marts.signals(warehouse, one.id, missing)
     times = {day: calendar.decision_time(day) for day in missing}
     newest = {name: marts.dataset_times(warehouse, name, times.values()) for name in one.datasets}
     returns_of.expect(lambda: {str(key) for rows in by_session.values() for key in one.select(rows)["security_id"]})
-    known = dict(have)
+    known = sorted(have.values(), key=_session)
     out: list[StrategyWeights] = []
-    for day in sorted(missing):
-        ages = {name: _age(found[times[day]], times[day]) for name, found in newest.items()}
-        market = _WarehouseMarket(day, returns_of, ages, [known[key] for key in sorted(known) if key < day])
-        decided = one.target_weights(by_session[day], market)
-        known[day] = decided
-        out.append(decided)
+    for day in sorted({*missing, *review}):
+        position = bisect.bisect_left(known, day, key=_session)
+        decided: StrategyWeights | None
+        if day in by_session:
+            ages = {name: _age(found[times[day]], times[day]) for name, found in newest.items()}
+            market = _WarehouseMarket(day, returns_of, ages, known[:position])
+            decided = one.target_weights(by_session[day], market)
+        else:
+            decided = one.review(_WarehouseMarket(day, returns_of, {}, known[:position]))
+        if decided is not None:
+            known.insert(position, decided)
+            out.append(decided)
     return out
+
+
+def _session(item: StrategyWeights) -> date:
+    return item.session
 
 
 def _age(newest: datetime | None, at: datetime) -> float | None:
@@ -194,9 +222,8 @@ def _simulate(
     session: date,
     weights: Mapping[str, Sequence[StrategyWeights]],
     cost_bps: float,
-    recompute: bool,
+    stored: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, pd.Series], dict[str, pd.DataFrame]]:
-    stored = pd.DataFrame() if recompute else stored_returns(warehouse, session)
     executed = {key: [(calendar.next_session(item.session), item) for item in items] for key, items in weights.items()}
     executed = {key: [pair for pair in items if pair[0] <= session] for key, items in executed.items()}
     ids = {str(sid) for items in executed.values() for _, item in items for sid in item.weights.index}
@@ -274,7 +301,7 @@ def simulate_model(
 # ------------------------------------------------------------------------------------------------- storage
 
 
-_STORED = ("portfolio_id", "session", "security_id", "symbol", "weight", "note")
+_STORED = ("portfolio_id", "session", "security_id", "symbol", "weight", "note", "until")
 
 
 def stored_weights(warehouse: Warehouse, session: date) -> dict[str, list[StrategyWeights]]:
@@ -300,6 +327,7 @@ def stored_weights(warehouse: Warehouse, session: date) -> dict[str, list[Strate
                 {str(record[2]): str(record[3]) for record in named},
                 note,
                 note.startswith("stale:"),
+                {str(record[2]): marts.as_date(record[6]) for record in named},
             )
         )
     return out
@@ -354,7 +382,13 @@ def store_model(conn: psycopg.Connection[Any], run: ModelRun, *, now: datetime, 
             "computed_at": now,
         }
         rows.extend(
-            common | {"symbol": item.symbols[str(key)], "security_id": str(key), "weight": float(value)}
+            common
+            | {
+                "symbol": item.symbols[str(key)],
+                "security_id": str(key),
+                "weight": float(value),
+                "until": item.until.get(str(key)),
+            }
             for key, value in item.weights.items()
         )
         if item.weights.empty:
@@ -368,6 +402,7 @@ def store_model(conn: psycopg.Connection[Any], run: ModelRun, *, now: datetime, 
                 ("security_id", pa.string()),
                 ("weight", pa.float64()),
                 ("note", pa.string()),
+                ("until", pa.date32()),
                 ("origin", pa.string()),
                 ("computed_at", pa.timestamp("us", tz="UTC")),
             ]

@@ -58,6 +58,8 @@ class StrategyWeights:
         One line that says why the weights are not the plain rule (too few names, old data); else empty.
     is_stale
         True when the data was older than tolerated and these are the previous weights.
+    until
+        security_id -> last day of the reason to hold it, where the rule has one.
     """
 
     strategy: str
@@ -66,6 +68,7 @@ class StrategyWeights:
     symbols: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     is_stale: bool = False
+    until: Mapping[str, date | None] = field(default_factory=dict)
 
     @property
     def cash(self) -> float:
@@ -120,6 +123,8 @@ class Strategy(ABC):
     lookback_days: ClassVar[int]
     #: True when a score of zero or less is no reason to hold a name
     positive_only: ClassVar[bool] = False
+    #: True when `review` is asked in the sessions between those at which it decides
+    is_reviewed: ClassVar[bool] = False
     #: dataset -> SQL condition on its raw rows: those that its signal counts, where it does not count all
     counts: ClassVar[Mapping[str, str]] = {}
 
@@ -169,6 +174,10 @@ class Strategy(ABC):
             {str(key): symbols[str(key)] for key in weights.index},
             self.remark(weights),
         )
+
+    def review(self, market: MarketView) -> StrategyWeights | None:  # noqa: ARG002
+        """Return new weights in a session at which the strategy does not decide; None where nothing changes."""
+        return None
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return the best `take` rows by rank, ties by symbol."""
@@ -220,7 +229,13 @@ class Strategy(ABC):
         if before is None:
             return StrategyWeights(self.id, market.session, labelled([], []), {}, f"stale: {why}; cash", True)
         return StrategyWeights(
-            self.id, market.session, before.weights, before.symbols, f"stale: {why}; previous weights stay", True
+            self.id,
+            market.session,
+            before.weights,
+            before.symbols,
+            f"stale: {why}; previous weights stay",
+            True,
+            before.until,
         )
 
 

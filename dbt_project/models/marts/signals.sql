@@ -7,7 +7,8 @@ select
     security_id,
     symbol,
     score,
-    rank
+    rank,
+    until
 from {{ ref(model) }}
 {% if not loop.last %}union all{% endif %}
 {% endfor %}

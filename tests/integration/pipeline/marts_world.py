@@ -118,7 +118,7 @@ class MartsWorld:
                 conn.execute(f"drop table if exists marts.{table}")
             conn.execute(
                 "create table marts.signals (strategy text, session date, security_id text, symbol text,"
-                " score double precision, rank integer)"
+                " score double precision, rank integer, until date)"
             )
             conn.execute(
                 "create table marts.daily_returns (security_id text, symbol text, session date, open double precision,"

@@ -85,6 +85,6 @@ positions as (
     group by session, decision_at, strategy, security_id
 ),
 
-{{ tradable('positions', with_strategy=true) }}
+{{ tradable('positions', columns=['strategy']) }}
 
 {{ ranked_signal() }}
