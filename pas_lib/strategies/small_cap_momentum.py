@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pas_lib import clock
-from pas_lib.strategies.base import Cadence, MarketView, Strategy, StrategyWeights, labelled
+from pas_lib.strategies.base import Cadence, EqualWeight, MarketView, StrategyWeights, labelled
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Holding:
 
 
 @dataclass(frozen=True)
-class SmallCapMomentum(Strategy):
+class SmallCapMomentum(EqualWeight):
     """20 small companies with a positive 6-month return and a catalyst within 3 months, equal weight.
 
     A name enters at the end of a month, the best by return first, where one of the 20 places is free. It leaves at the

@@ -14,6 +14,11 @@ WEEKS_13 = date(2025, 8, 1)
 STOCKS = "ABCDEFGHIJKL"
 
 
+def cik(symbol: str) -> str:
+    """Return the ten digits of a company."""
+    return f"{ord(symbol[0]) * len(symbol):010d}"
+
+
 def at(month: int, day: int, *, year: int = 2025, hour: int = 12) -> datetime:
     """Return a time of New York."""
     return datetime.combine(date(year, month, day), time(hour), clock.NY)
@@ -27,7 +32,7 @@ class HandWorld(RawWorld):
         self.fetched = clock.decision_time(D) - timedelta(hours=2)
         old = clock.ny_midnight(date(2020, 1, 2))
         for symbol in (*STOCKS, "IT"):
-            self.security(symbol, f"cik{ord(symbol[0]) * len(symbol):010d}", "stock", known_at=old)
+            self.stock(symbol, old)
             self.bar(symbol, D, 10.0)
         self.leveraged()
         self.contracts()
@@ -35,6 +40,13 @@ class HandWorld(RawWorld):
         self.politicians()
         self.captured()
         self.ratings()
+        self.insiders()
+        for symbol in "PQRTUVW":
+            self.stock(symbol, old)
+        self.small_companies()
+
+    def stock(self, symbol: str, known_at: datetime) -> None:
+        self.security(symbol, f"cik{cik(symbol)}", "stock", known_at=known_at, cik=cik(symbol))
 
     def security(self, symbol: str, security_id: str, asset_class: str, *, known_at: datetime, **more: Any) -> None:
         row = {"name": symbol, "leverage": 1.0, **more}
@@ -159,6 +171,7 @@ class HandWorld(RawWorld):
             "transaction_date": date(2025, 6, 2),
             "report_date": known.date(),
             "owner": "",
+            "document": "",
             "ordinal": 0,
         }
         self.add("politician_trades", date(2025, 6, 2), known, **(row | more))
@@ -286,3 +299,113 @@ class HandWorld(RawWorld):
     def rating(self, number: int, symbol: str, action: str, firm: str, known: datetime, **more: Any) -> None:
         row = {"symbol": symbol, "rating_id": str(number), "firm": firm, "action": action, "rated_at": known}
         self.add("analyst_ratings", known.date(), known, **(row | more))
+
+    # -- statements, insiders and small companies
+
+    def shares(self, symbol: str, count: float) -> None:
+        """State a number of shares of the 15th of July with a balance sheet, filed on the 1st of August."""
+        filed = date(2025, 8, 1)
+        for taxonomy, concept, unit, day, value in (
+            ("us-gaap", "Assets", "USD", date(2025, 6, 30), 1e6),
+            ("dei", "EntityCommonStockSharesOutstanding", "shares", date(2025, 7, 15), count),
+        ):
+            self.add(
+                "fundamentals",
+                day,
+                clock.next_session_midnight(filed),
+                entity=f"cik{cik(symbol)}",
+                symbol=symbol,
+                cik=cik(symbol),
+                taxonomy=taxonomy,
+                concept=concept,
+                unit=unit,
+                frequency="instant",
+                period_days=0,
+                value=value,
+                filed=filed,
+                form="10-Q",
+                accession="1",
+            )
+
+    def insider(self, symbol: str, who: str, filed: datetime, value: float | None, **more: Any) -> None:
+        row = {
+            "symbol": symbol,
+            "insider": who,
+            "insider_cik": who,
+            "code": "P",
+            "ownership": "D",
+            "security_title": "Common",
+            "value": value,
+            "transaction_date": date(2025, 9, 2),
+            "filed_at": filed,
+            "is_amendment": False,
+            "ordinal": 0,
+        }
+        self.add("insider_buying", date(2025, 9, 2), filed, **(row | more))
+
+    def insiders(self) -> None:
+        for symbol in "ABCEGHIJK":
+            self.shares(symbol, 1e6)
+        self._state("B", date(2025, 9, 15), "split", ratio=2.0)  # since the shares were counted
+        self.insider("A", "one", at(10, 5), 30e3)
+        self.insider("A", "two", at(10, 20), 20e3)
+        self.insider("B", "one", clock.decision_time(D), 100e3)
+        self.insider("C", "one", at(10, 5), 99_999.0)
+        self.insider("E", "one", at(10, 5), 10e3)
+        self.insider("E", "two", at(10, 5), 1e6, code="S")
+        self.insider("F", "one", at(10, 5), 200e3)  # nobody knows how many shares
+        self.insider("G", "one", clock.decision_time(date(2025, 9, 30)), 200e3)  # a month ago to the second
+        self.insider("H", "one", at(10, 5), 60e3)
+        self.insider("H", "one", at(10, 20), 150e3, is_amendment=True)
+        self.insider("I", "one", at(9, 10), 500e3)
+        self.insider("I", "one", at(10, 12), 500e3, is_amendment=True)  # of what was filed before
+        self.insider("J", "one", at(11, 3), 300e3)
+        self.insider("K", "one", at(10, 5), None)
+        self.insider("K", "two", at(10, 5), 120e3)
+
+    def filing(self, symbol: str, form: str, filed: date) -> None:
+        self.add(
+            "filings",
+            filed,
+            clock.next_session_midnight(filed),
+            entity=f"cik{cik(symbol)}",
+            cik=cik(symbol),
+            kind="filing",
+            accession=f"{form} {filed}",
+            form=form,
+            filed=filed,
+        )
+
+    def earnings(self, symbol: str, known: datetime, day: date, *, is_estimate: bool = False) -> None:
+        self.add(
+            "filings",
+            day,
+            known,
+            entity=symbol,
+            symbol=symbol,
+            kind="earnings_date",
+            accession="",
+            expected_from=day,
+            expected_to=day,
+            is_estimate=is_estimate,
+        )
+
+    def small_companies(self) -> None:
+        before = clock.sessions(date(2024, 6, 3), D)[-260:]
+        closes = {"P": 15.0, "Q": 12.0, "R": 20.0, "T": 9.0, "U": 13.0, "V": 14.0, "W": 11.0}
+        for symbol, last in closes.items():
+            self.shares(symbol, 1e9 if symbol == "R" else 1e6)
+            for day in before:
+                self.bar(symbol, day, last if day > before[-100] else 10.0)
+        for symbol in "RTUW":
+            self.earnings(
+                symbol, at(11, 3) if symbol == "W" else at(10, 1), date(2025, 11, 20), is_estimate=symbol == "U"
+            )
+        self.earnings("P", at(10, 1), date(2025, 11, 20))
+        self.filing("P", "10-Q", date(2024, 11, 15))  # the first of two
+        self.earnings("Q", at(10, 1), date(2025, 11, 20), is_estimate=True)
+        self.filing("Q", "10-Q", date(2024, 12, 10))
+        self.filing("U", "10-K", date(2025, 2, 20))  # expected after more than three months
+        self.filing("U", "8-K", date(2024, 11, 20))
+        self.earnings("V", at(10, 1), date(2025, 11, 10))
+        self.earnings("V", at(10, 20), date(2026, 1, 31))  # put off

@@ -24,6 +24,8 @@ EXPECTED: dict[str, dict[str, float]] = {
     "pelosi": {"C": 5000.0, "A": 3500.0, "UPRO": 200.0, "B": -2000.0},
     "meuser": {"H": 2000.0},
     "capito": {"I": 2000.0},
+    "insider_buying_pulse": {"H": 0.015, "K": 0.012, "A": 0.005, "B": 0.005},
+    "small_cap_momentum": {"P": 0.5, "V": 0.4, "Q": 0.2},
     "dc_insider_tilt": {"A": 75.0, "C": 25.0, "D": 0.0},
     "app_reviews_hype": {"A": log(100) + 4.0, "C": -log(1000)},
     "wsb_buzz": {"C": log(11), "K": log(31 / 10), "E": log(21 / 41)},
@@ -66,3 +68,10 @@ def test_the_signal_is_what_the_rule_says(frames: dict[str, Frame], strategy: st
     assert dict(zip(rows["symbol"], rows["score"], strict=True)) == pytest.approx(EXPECTED[strategy], rel=1e-9)
     assert rows["symbol"].tolist() == list(EXPECTED[strategy])
     assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+
+
+@pytest.mark.parametrize("engine", ["pg", "duckdb"])
+def test_the_day_of_the_catalyst_is_handed_on(frames: dict[str, Frame], engine: str) -> None:
+    rows = frames[engine]("select symbol, until from intermediate.int_signal_small_cap_momentum order by rank")
+    days = [stamp.date().isoformat() for stamp in pd.to_datetime(rows["until"])]
+    assert days == ["2025-11-15", "2026-01-31", "2025-12-10"]
