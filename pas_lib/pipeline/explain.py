@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pas_lib import clock as calendar
@@ -247,6 +247,21 @@ _LOOKUP = {
             "filing_period",
         ),
     ),
+    "insider_buying": (
+        "symbol",
+        "reported_at",
+        ("insider", "officer_title", "code", "shares", "price", "value", "transaction_date", "filed_at"),
+    ),
+    "fundamentals": (
+        "entity",
+        "first_known_at",
+        ("taxonomy", "concept", "unit", "frequency", "value", "filed", "form"),
+    ),
+    "filings": (
+        "entity",
+        "first_known_at",
+        ("kind", "form", "filed", "report_date", "expected_from", "is_estimate"),
+    ),
     "dc_insider_scores": ("symbol", "capture_date", ("symbol", "capture_date", "score")),
     "app_reviews": ("symbol", "event_date", ("symbol", "app", "publisher", "rating", "ratings", "hype")),
     "reddit_mentions": ("symbol", "event_date", ("symbol", "forum", "capture_date", "mentions", "rank")),
@@ -263,13 +278,21 @@ _LOOKUP = {
     ),
 }
 
-#: dataset -> what its rows are reported by, where later rows replace earlier ones: NULL replaces nothing
+#: dataset -> (what its rows are reported by, whether a row replaces the earlier ones of its report)
 _REPORTS = {
     "lobbying": (
         "case when coalesce(filing_type, '') not like 'R%%' then coalesce(registrant_id || '/' || client_id || '/' ||"
-        " filing_year || '/' || filing_period, filing_id) else filing_id end"
+        " filing_year || '/' || filing_period, filing_id) else filing_id end",
+        "true",
+    ),
+    "insider_buying": (
+        "symbol || '/' || insider || '/' || transaction_date || '/' || code || '/' || security_title",
+        "coalesce(is_amendment, false)",
     ),
 }
+
+#: dataset -> days for which its rows hold at least, whatever a strategy's window is
+_HOLDS = {"fundamentals": 400, "filings": 400}
 
 #: Rows of a dataset that no signal counts are no reason: exchanges, options, bonds, trades without an amount.
 _COUNTS = {
@@ -282,14 +305,16 @@ _COUNTS = {
 
 
 def _names(warehouse: Warehouse, security_id: str, symbol: str, at: datetime) -> set[str]:
-    """Return what a security is called in the datasets: its symbols and its article."""
+    """Return what a security is called in the datasets: its symbols, its article and its number at the SEC."""
     rows = warehouse.rows(
-        "select distinct symbol, wiki_title from raw.securities where security_id = %s and known_at <= %s",
+        "select distinct symbol, wiki_title, cik from raw.securities where security_id = %s and known_at <= %s",
         (security_id, at),
     )
     names = {symbol}
     for row in rows:
         names.add(str(row["symbol"]))
+        if row["cik"]:
+            names.add(f"cik{row['cik']}")
         if row["wiki_title"]:
             title = str(row["wiki_title"])
             names |= {title, title.replace(" ", "_"), title.replace("_", " ")}
@@ -308,10 +333,12 @@ def _rows_of(
 
     column, about, shown = _LOOKUP[dataset]
     key = ", ".join(dataset_of(dataset).key)
-    report = _REPORTS.get(dataset, "null::text")
+    report, replaces = _REPORTS.get(dataset, ("null::text", "false"))
     within: list[str] = []
     values: dict[str, Any] = {}
     for number, (start, end) in enumerate(windows):
+        if dataset in _HOLDS:
+            start = min(start, at - timedelta(days=_HOLDS[dataset]))
         within.append(f"({about} > %(start{number})s and {about} <= %(end{number})s)")
         is_day = about in ("event_date", "capture_date")
         values |= {f"start{number}": start.date() if is_day else start, f"end{number}": end.date() if is_day else end}
@@ -321,16 +348,18 @@ def _rows_of(
     # The newest version of each source; what two sources state is one row; of a report that was amended the amendment.
     rows = warehouse.rows(
         "with versions as ("  # noqa: S608 - names of this catalogue
-        f" select *, {report} as report, min(known_at) over (partition by {key}) as first_known_at"
+        f" select *, {report} as report, {replaces} as replaces,"
+        f" min(known_at) over (partition by {key}) as first_known_at"
         f" from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
         "), reported as ("
         " select *, min(first_known_at) over (partition by source, coalesce(report, row_id::text)) as reported_at,"
-        " max(first_known_at) over (partition by source, coalesce(report, row_id::text)) as amended_at from versions"
+        " max(first_known_at) filter (where replaces) over (partition by source, coalesce(report, row_id::text))"
+        " as amended_at from versions"
         "), known as ("
         f" select distinct on ({key}, source) * from reported order by {key}, source, known_at desc, row_id desc"
         ")"
         f" select distinct on ({key}) {', '.join((*_PROVENANCE, *shown))} from known"
-        f" where {where} and (report is null or first_known_at = amended_at)"
+        f" where {where} and (amended_at is null or first_known_at >= amended_at)"
         f" order by {key}, known_at desc, row_id desc",
         {"names": names, "at": at, **values},
     )

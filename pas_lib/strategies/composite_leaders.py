@@ -16,8 +16,8 @@ class CompositeLeaders(EqualWeight):
     name: ClassVar[str] = "Composite leaders"
     rule: ClassVar[str] = "top 20 by overall score, equal weight"
     cadence: ClassVar[Cadence] = Cadence.MONTHLY
-    datasets: ClassVar[tuple[str, ...]] = ("prices",)
-    tolerance: ClassVar[dict[str, float]] = {"prices": 3.0}
-    lookback_days: ClassVar[int] = 370
+    datasets: ClassVar[tuple[str, ...]] = ("fundamentals", "prices")
+    tolerance: ClassVar[dict[str, float]] = {"fundamentals": 45.0, "prices": 3.0}
+    lookback_days: ClassVar[int] = 400
 
     take: int = 20

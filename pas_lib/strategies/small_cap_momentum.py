@@ -58,6 +58,10 @@ class SmallCapMomentum(EqualWeight):
     lookback_days: ClassVar[int] = 400
     positive_only: ClassVar[bool] = True
     is_reviewed: ClassVar[bool] = True
+    counts: ClassVar[dict[str, str]] = {
+        "filings": "((kind = 'earnings_date' and not coalesce(is_estimate, false)) or form in ('10-K', '10-Q'))",
+        "fundamentals": "concept = 'EntityCommonStockSharesOutstanding'",
+    }
 
     take: int = 20
     #: gain since the decision at which a name is sold

@@ -433,6 +433,7 @@ class RawWorld:
         self._contracts()
         self._lobbying()
         self._ratings()
+        self._filings()
         captured = [day for day in self.sessions if day >= self.captures_start]
         self._mentions(captured)
         self._headlines(captured)
@@ -555,6 +556,33 @@ class RawWorld:
                 self.add("analyst_ratings", day, at, **row)
                 if number % 25 == 3:
                     self.add("analyst_ratings", day, at + timedelta(days=3), **{**row, "action": "downgrade"})
+
+    def _filings(self) -> None:
+        """Reports 38 days after each quarter, and the dates of earnings a week before them, announced at its end."""
+        for i, (symbol, security_id) in enumerate(self.stock_symbols.items()):
+            for number in range(16):
+                year, quarter = 2022 + number // 4, number % 4 + 1
+                end = date(year + quarter // 4, quarter * 3 % 12 + 1, 1) - timedelta(days=1)
+                filed = end + timedelta(days=38 + i % 5)
+                if filed <= self.end:
+                    row = {"cik": security_id[3:13], "form": "10-K" if quarter == 4 else "10-Q", "filed": filed}
+                    row |= {"entity": f"cik{row['cik']}", "kind": "filing", "accession": f"{symbol}-{year}-{quarter}"}
+                    self.add("filings", filed, clock.next_session_midnight(filed), source="sec_submissions", **row)
+                if number < 10 or i % 3 == 0:
+                    continue
+                day = filed - timedelta(days=8)
+                held = self._symbol_on(symbol, end)
+                row = {
+                    "entity": held,
+                    "symbol": held,
+                    "kind": "earnings_date",
+                    "accession": "",
+                    "is_estimate": i % 3 == 1,
+                }
+                known = clock.next_session_midnight(end)
+                if known <= self.fetched:
+                    row |= {"expected_from": day, "expected_to": day, "ingested_at": known}
+                    self.add("filings", day, known, source="yahoo_calendar", **row)
 
     def _mentions(self, captured: list[date]) -> None:
         level = dict(

@@ -53,19 +53,17 @@ bought as (
         )
 ),
 
-{{ capped('bought') }},
-
 pulses as (
     select
         bought.session,
         bought.decision_at,
         bought.security_id,
-        bought.bought / capped.market_cap as value
+        bought.bought / caps.market_cap as value
     from bought
-    inner join capped
-        on bought.session = capped.session
-        and bought.security_id = capped.security_id
-    where capped.market_cap > 0
+    inner join {{ ref('int_market_caps') }} as caps
+        on bought.session = caps.session
+        and bought.security_id = caps.security_id
+    where caps.market_cap > 0
 ),
 
 {{ tradable('pulses', ['stock']) }}

@@ -27,8 +27,6 @@ risen as (
     where features.return_126 > 0
 ),
 
-{{ capped('risen') }},
-
 catalysts as (
     select
         risen.session,
@@ -74,13 +72,13 @@ small as (
         risen.return_126 as value,
         first_catalysts.day as until
     from risen
-    inner join capped
-        on risen.session = capped.session
-        and risen.security_id = capped.security_id
+    inner join {{ ref('int_market_caps') }} as caps
+        on risen.session = caps.session
+        and risen.security_id = caps.security_id
     inner join first_catalysts
         on risen.session = first_catalysts.session
         and risen.security_id = first_catalysts.security_id
-    where capped.market_cap < {{ var('small_cap_below') }}
+    where caps.market_cap < {{ var('small_cap_below') }}
 ),
 
 {{ tradable('small', ['stock'], columns=['until']) }}

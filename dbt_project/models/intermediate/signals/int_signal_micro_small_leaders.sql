@@ -1,0 +1,43 @@
+-- Mean of value and momentum score of stocks with a market cap of $50M to $2bn and at least $1M traded a day (mean of the
+-- last 21 sessions) at the last session of a month. Made anew with the scores it copies.
+with small as (
+    select
+        scores.score_date as session,
+        sessions.session_no,
+        scores.security_id,
+        scores.symbol,
+        (scores.value + scores.momentum) / 2 as score
+    from {{ ref('ticker_scores') }} as scores
+    inner join {{ ref('int_sessions') }} as sessions on scores.score_date = sessions.session
+    where sessions.is_month_end
+        and scores.value is not null
+        and scores.momentum is not null
+        and scores.market_cap between {{ var('micro_cap_from') }} and {{ var('small_cap_below') }}
+),
+
+traded as (
+    select
+        small.session,
+        small.security_id
+    from small
+    inner join {{ ref('int_sessions') }} as days on days.session_no between small.session_no - 20 and small.session_no
+    inner join {{ ref('daily_returns') }} as bars
+        on small.security_id = bars.security_id
+        and days.session = bars.session
+    group by small.session, small.security_id
+    having sum(bars.dollar_volume) / 21 >= {{ var('micro_cap_least_traded') }}
+),
+
+candidates as (
+    select
+        small.session,
+        small.security_id,
+        small.symbol,
+        {{ significant('small.score') }} as score
+    from small
+    inner join traded
+        on small.session = traded.session
+        and small.security_id = traded.security_id
+)
+
+{{ ranked_signal('micro_small_leaders') }}
