@@ -56,6 +56,10 @@ def test_the_strategies_are_found_with_their_metadata() -> None:
     assert found["lobbying_growth"] == found["composite_leaders"] == (Cadence.MONTHLY, 20)
     assert {found[name][0] for name in ("gov_contracts_momentum", "pelosi", "meuser", "capito")} == {Cadence.MONTHLY}
     assert found["upgrade_momentum"][0] is Cadence.WEEKLY
+    assert found["insider_buying_pulse"] == (Cadence.WEEKLY, 25)
+    assert found["small_cap_momentum"] == found["micro_small_leaders"] == (Cadence.MONTHLY, 20)
+    assert found["sector_neutral"] == (Cadence.QUARTERLY, 33)
+    assert len(found) == 20  # 18, of which the politicians are three
     assert found["congress_aggregate"] == (Cadence.WEEKLY, 20)
     assert found["wiki_attention"] == (Cadence.MONTHLY, 10)
     assert found["sector_risk_parity"] == (Cadence.WEEKLY, 3)
@@ -283,3 +287,9 @@ def test_windows_of_the_rows_that_explain_a_weight() -> None:
         "2026-04-01",
     ]
     assert strategy("pelosi").window_start(day).isoformat() == "2024-04-01T02:30:00+00:00"
+
+
+def test_a_sector_that_lacks_names_leaves_its_share_in_cash() -> None:
+    got = strategy("sector_neutral").target_weights(signals(30), market())
+    assert got.weights.to_list() == pytest.approx([1 / 33] * 30)
+    assert got.note == "30 of 33 names; 9.1% held in cash"
