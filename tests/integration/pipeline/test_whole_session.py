@@ -25,7 +25,7 @@ from pas_lib.warehouse import Warehouse
 
 #: dataset -> where its rows come from
 SITES = {
-    "politician_trades": ("/quiver",),
+    "politician_trades": ("/quiver", "/house", "/senate"),
     "gov_contracts": ("/quiver",),
     "lobbying": ("/quiver",),
     "dc_insider_scores": ("/quiver",),
@@ -34,6 +34,9 @@ SITES = {
     "wiki_views": ("/wikimedia/",),
     "prices": ("/yahoo/",),
     "corporate_actions": ("/yahoo/",),
+    "insider_buying": ("/quiver", "/sec"),
+    "fundamentals": ("/sec", "/yahoo"),
+    "filings": ("/sec", "/yahoo"),
 }
 
 
