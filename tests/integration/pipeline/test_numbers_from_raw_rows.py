@@ -22,7 +22,6 @@ from pas_lib.pipeline.explain import explain
 from pas_lib.pipeline.model import stored_weights
 from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.settings import Settings, load_settings
-from pas_lib.strategies import strategy_ids
 from pas_lib.warehouse import Warehouse
 from pas_lib.warehouse.embedded import EmbeddedPostgres
 from tests.integration.pipeline.test_decide import Planner
