@@ -23,9 +23,9 @@ from pas_lib.settings import Settings, load_settings
 from pas_lib.strategies import all_strategies, strategy_ids
 from pas_lib.warehouse import Warehouse
 
-#: What compares with captures of a week before, and with reports of a year before: the first session has none of them,
-#: the small world none from before April 2025.
-NOTHING_YET = {"trends_news_sentiment", "wsb_buzz", "lobbying_growth"}
+#: What compares with captures of a week before, or reports of a year before, has none of them in the first session (the
+#: small world has no reports from before April 2025); and its nine small companies all fell in the last half year.
+NOTHING_YET = {"trends_news_sentiment", "wsb_buzz", "lobbying_growth", "small_cap_momentum"}
 
 #: dataset -> where its rows come from
 SITES = {
