@@ -20,6 +20,7 @@ from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.sources import Batch, Payload, Reject, source
 from pas_lib.warehouse import Warehouse
 from tests.support.captures import FRIDAY, MONDAY, Collector
+from tests.support.loopback import Answer, Seen
 from tests.support.road import ETFS, EVENING, Road, settings_at
 
 SYMBOLS = ETFS + 4
@@ -168,6 +169,33 @@ def faulty(road: Road, monkeypatch: pytest.MonkeyPatch) -> Road:
     road.world.trades = [trade(n) for n in range(100)]
     assert road.collect("politician_trades").quarantined == 1
     return road
+
+
+def test_refused_records_read_again_do_not_bring_back_an_old_validator(
+    faulty: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    road = faulty
+    body = json.dumps([trade(n) for n in range(101)])
+
+    def newer(request: Seen) -> Answer | None:
+        if not request.path.endswith("/congresstrading"):
+            return None
+        if request.headers.get("if-none-match") == '"first"':
+            return Answer(status=304)
+        return Answer(body if request.query.get("page", "1") == "1" else "[]", headers={"ETag": '"second"'})
+
+    road.warehouse.execute("delete from ops.cache")
+    path = road.rows("select payload_path from ops.quarantine")[0]["payload_path"]
+    file = Path(road.settings.landing_url, path)
+    file.write_bytes(file.read_bytes().replace(b'"etag":""', b'"etag":"\\"first\\""', 1))
+    road.world.instead = newer
+    monkeypatch.undo()
+    road.clock.at = EVENING + timedelta(days=3)
+    road.collect("politician_trades", date(2026, 2, 2))
+    before = road.rows("select etag, path from ops.cache order by cache_key")
+    assert '"second"' in {row["etag"] for row in before}
+    mended(road, monkeypatch)
+    assert road.rows("select etag, path from ops.cache order by cache_key") == before
 
 
 def open_records(road: Road) -> list[dict[str, Any]]:
