@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pas_lib import clock
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import SourceError
-from pas_lib.sources.base import Ask, document_name
+from pas_lib.sources.base import NOT_THERE, Ask, document_name
 from pas_lib.sources.registry import usable_sources
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ _LISTED = """
 #: Datasets asked for as a whole, from the last good collection on (the watermark under the item "").
 _BY_WATERMARK = frozenset({"analyst_ratings", "filings", "insider_buying"})
 _WATERMARK = """
-    select max(watermark) as day from ops.ingest_runs where dataset = %s and status in ('loaded', 'unchanged')
+    select max(watermark) as day from ops.ingest_runs
+    where dataset = %s and status in ('loaded', 'unchanged') and string_to_array(source, '+') @> %s::text[]
 """
 
 #: For companies' figures: who is listed, and who was while its CIK was told.
@@ -83,7 +84,15 @@ _COMPANIES = """
     ) members
     order by members.symbol
 """
-_DOCUMENTS = "select url from ops.landing_files where dataset = %s and source = any(%s)"
+#: What was listed and was not there is asked for again for a while.
+_DOCUMENTS = """
+    select f.url from ops.landing_files f
+    left join ops.quarantine q on q.payload_path = f.path and q.reason = %s
+    where f.dataset = %s and f.source = any(%s)
+    group by f.url
+    having bool_or(q.quarantine_id is null) or min(f.fetched_at) <= %s
+"""
+_ASKED_AGAIN_FOR = timedelta(days=30)
 
 #: Companies whose filings are loaded, each with the day of its last one.
 _FILED = """
@@ -140,8 +149,8 @@ def plan(
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
     if dataset.name in _BY_WATERMARK and latest is not None:
-        latest = warehouse.rows(_WATERMARK, (dataset.name,))[0]["day"]
-        loaded = {"": latest} if latest else {}
+        reached = watermark(dataset, settings, warehouse)
+        loaded = {"": reached} if reached else {}
     if dataset.windowed and start is None and latest is not None:
         first = max(first, min(latest, now.date()) - dataset.overlap)
     if dataset.name == "prices":
@@ -175,16 +184,24 @@ def plan(
         if not known:
             raise SourceError(f"{dataset.name}: no names to look up yet", hint="collect the dataset universe first")
     following = latest is not None and start is None
-    documents = _documents(dataset, settings, warehouse)
+    documents = _documents(dataset, settings, warehouse, now)
     return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following, ids, documents)
 
 
-def _documents(dataset: Dataset, settings: Settings, warehouse: Warehouse) -> frozenset[str]:
+def watermark(dataset: Dataset, settings: Settings, warehouse: Warehouse) -> date | None:
+    """Return up to which day all sources in use were asked without a gap, or None where that is not known."""
+    names = [site.name for site in usable_sources(dataset, settings)]
+    found: date | None = warehouse.rows(_WATERMARK, (dataset.name, names))[0]["day"]
+    return found
+
+
+def _documents(dataset: Dataset, settings: Settings, warehouse: Warehouse, now: datetime) -> frozenset[str]:
     """Return the names of the documents that are loaded, from sources that give them one by one."""
     names = [site.name for site in usable_sources(dataset, settings) if site.has_documents]
     if not names:
         return frozenset()
-    return frozenset(document_name(row["url"]) for row in warehouse.rows(_DOCUMENTS, (dataset.name, names)))
+    found = warehouse.rows(_DOCUMENTS, (NOT_THERE, dataset.name, names, now - _ASKED_AGAIN_FOR))
+    return frozenset(document_name(row["url"]) for row in found)
 
 
 def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:
@@ -200,8 +217,13 @@ def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: da
     return sorted(found)
 
 
-def remember(landing: Landing, ask: Ask) -> None:
-    """Keep what was asked: with the warehouse away the next collection asks the same again."""
+def remember(landing: Landing, ask: Ask, *, stated: bool = False) -> None:
+    """Keep what was asked: with the warehouse away the next collection asks the same again.
+
+    A stated window says nothing about what the next collection needs: it is kept only where there is nothing else.
+    """
+    if stated and landing.load_state(f"ask-{ask.dataset}") is not None:
+        return
     state: dict[str, Any] = {
         "start": ask.start.isoformat(),
         "items": list(ask.items),

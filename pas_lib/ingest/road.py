@@ -176,7 +176,8 @@ def _collect(
     start, end = wish["start"], wish["end"]
     try:
         ask = planning.plan(data, settings, now, warehouse, start=start, end=end, session=session)
-        planning.remember(landing, ask)
+        reached = planning.watermark(data, settings, warehouse)
+        planning.remember(landing, ask, stated=start is not None)
     except psycopg.errors.UndefinedTable:
         raise WarehouseError(
             f"{warehouse.shown_url} is not a warehouse yet, or older than this code", hint="migrate it with `make run`"
@@ -185,7 +186,9 @@ def _collect(
         recalled = planning.recall(landing, data, settings, now, start=start, end=end)
         if recalled is None:
             raise
-        ask, away = recalled, error
+        ask, away, reached = recalled, error, None
+    # What was asked for a part only, or begins after what is loaded ends, does not say up to where everything is.
+    joins = wish["items"] is None and (start is None or (away is None and (reached is None or start <= reached)))
     if wish["items"] is not None:
         ask = replace(ask, items=tuple(wish["items"]))
     wish = {**wish, "sources": [site.name for site in _sources(data, settings)]}
@@ -194,7 +197,7 @@ def _collect(
     try:
         begun = begin(landing, ask, session, wish, may_go_on=may_go_on)
         memory = RunMemory(landing, {} if away is not None else validators(data, warehouse), begun.answers)
-        manifest = _land(data, begun, landing, session, now, memory, progress)
+        manifest = _land(data, begun, landing, session, now, memory, progress, joins=joins)
         if away is not None:
             return _only_landed(manifest)
         try:
@@ -251,8 +254,10 @@ def _land(
     now: datetime,
     memory: RunMemory,
     progress: Progress | None,
+    *,
+    joins: bool,
 ) -> Manifest:
-    """Ask everything, land each answer as it comes, and queue the run."""
+    """Ask everything, land each answer as it comes, and queue the run; with a watermark if it joins what is loaded."""
     ask = begun.ask
     if landing.is_queued(begun.run_id):
         return next(manifest for manifest in landing.queued(data.name) if manifest.run_id == begun.run_id)
@@ -278,7 +283,7 @@ def _land(
     if begun.answers:
         notes.append(f"went on with a collection that was interrupted after {len(begun.answers)} answers")
     today = now.astimezone(NY).date()
-    watermark = min(ask.end or ask.now.astimezone(NY).date(), today)
+    watermark = min(ask.end or ask.now.astimezone(NY).date(), today) if joins else None
     manifest = Manifest(begun.run_id, data.name, session, now, watermark, tuple(files), (*notes, *left))
     landing.enqueue(manifest)
     return manifest

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Fetch time of a payload whose time of fetching nobody noted.
 UNKNOWN_TIME = datetime(1, 1, 1, tzinfo=UTC)
+#: Why a document that a list names is refused when its site does not have it (yet).
+NOT_THERE = "the index names it, but there is no such file"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class Benzinga(Source):
             params["parameters[updated]"] = str(int(since.timestamp()))
             context = {"kind": "updated"}
         else:
-            first = max(ask.start, today - _COMPARED) if ask.starts else ask.start
+            # Never later than what is loaded ends: after a long pause the window would leave a gap.
+            first = max(ask.start, min(today - _COMPARED, ask.start_of(""))) if ask.starts else ask.start
             last = ask.end or today
             params["parameters[date_from]"], params["parameters[date_to]"] = first.isoformat(), last.isoformat()
             context = {"kind": "window", "from": first.isoformat(), "to": last.isoformat()}

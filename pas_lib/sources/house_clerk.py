@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from pas_lib.clock import NY
 from pas_lib.sources import congress, ptr
 from pas_lib.sources.base import (
+    NOT_THERE,
     UNKNOWN_TIME,
     Ask,
     Batch,
@@ -218,7 +219,9 @@ class HouseClerk(Source):
         day = payload.fetched_at.astimezone(NY).date() if payload.fetched_at != UNKNOWN_TIME else None
         if payload.context.get("kind") == "report":
             record = {"document": payload.context.get("document"), "politician": payload.context.get("politician")}
-            return Batch("politician_trades", rejects=[Reject(record, "the index names it, but there is no such file")])
+            refused = Reject(record, NOT_THERE, expected=True)
+            note = f"{record['document']}: {NOT_THERE}"
+            return Batch("politician_trades", rejects=[refused], listing=True, missing=True, note=note)
         if day is not None and day.month == 1 and payload.context.get("year") == str(day.year):
             return Batch("politician_trades", listing=True, note=f"no index of {day.year} yet")
         raise payload.error("there is no such index (HTTP 404)")

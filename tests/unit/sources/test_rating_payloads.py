@@ -147,6 +147,9 @@ def test_what_the_sites_are_asked(tmp_path):
     assert questions("benzinga", here, starts=known, full=False) == [f"{root}&parameters[updated]=1769576400"]
     # At the end of a week the last quarter is compared as a whole.
     assert questions("benzinga", here, starts=known)[0].endswith("date_from]=2025-11-01&parameters[date_to]=2026-01-30")
+    # After a pause longer than that the window begins where the last one ended.
+    paused = questions("benzinga", here, starts={"": date(2025, 6, 2)})[0]
+    assert "date_from]=2025-06-02&" in paused
     assert questions("benzinga", here, start=date(2024, 1, 1), end=date(2024, 1, 31))[0].endswith("date_to]=2024-01-31")
     assert "bkey" not in strip_credentials(questions("benzinga", here)[0])
     assert questions("yahoo_summary", here, items=("BRK.B",)) == [
