@@ -39,6 +39,25 @@ class WarehouseUnavailable(WarehouseError):
     """PostgreSQL cannot be reached."""
 
 
+class TableMissing(WarehouseError):
+    """A table does not exist: a mart has not been built, or the database is no warehouse of this code.
+
+    Parameters
+    ----------
+    name : str
+        The table, with its schema where that is known.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        todo = (
+            "bring the warehouse up to date with `make run`"
+            if name.startswith(("ops.", "raw."))
+            else "run `pas build` first"
+        )
+        super().__init__(f"{name} does not exist", hint=todo)
+
+
 class SourceError(PasError):
     """A site did not answer as promised (status, time-out, challenge page).
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pas_lib.cli.common import AsOf, Context, JsonFlag, context, print_json, print_table
+from pas_lib.cli.common import AsOf, Context, JsonFlag, context, plain, print_json, print_table
 from pas_lib.errors import PasError, UnknownName
 
+if TYPE_CHECKING:
+    from pas_lib.pipeline import Decision
+    from pas_lib.pipeline.recompute import Difference, Recomputation
+
 Recompute = Annotated[
-    bool, typer.Option("--recompute", help="Work it out again from the marts instead of reading what was stored.")
+    bool,
+    typer.Option("--recompute", help="Work it out again from the rows known and ingested then; fail if it differs."),
+]
+Research = Annotated[
+    bool, typer.Option("--research", help="Work it out from the marts as they are now, late rows included.")
 ]
 
 
@@ -19,25 +29,30 @@ def weights(
     strategy: Annotated[str, typer.Argument(help="Id of the strategy.")],
     as_of: AsOf = None,
     recompute: Recompute = False,
+    research: Research = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the target weights of a strategy that hold at a session."""
     from pas_lib.pipeline.model import run_model, stored_weights
+    from pas_lib.pipeline.recompute import weights_again
     from pas_lib.strategies import strategy as strategy_of
 
+    _one_way(recompute, research)
     one = strategy_of(strategy)
     here = context()
     session = here.session(as_of)
-    if recompute:
-        run = run_model(here.warehouse, session, cost_bps=here.settings.cost_bps, recompute=True)
-        found = run.latest(one.id)
+    differences: Sequence[Difference] = ()
+    if research:
+        found = run_model(here.warehouse, session, cost_bps=here.settings.cost_bps, recompute=True).latest(one.id)
     else:
         items = stored_weights(here.warehouse, session).get(one.id, [])
         found = items[-1] if items else None
     if found is None:
         raise PasError(
-            f"{one.id} has no weights up to {session}", hint="run `pas decide`, or add --recompute to compute them"
+            f"{one.id} has no weights up to {session}", hint="run `pas decide`, or add --research to compute them"
         )
+    if recompute:
+        found, differences = weights_again(found, here.settings, here.warehouse)
     by_symbol = found.by_symbol()
     if as_json:
         print_json(
@@ -50,7 +65,9 @@ def weights(
                 "weights": by_symbol,
                 "cash": round(found.cash, 12),
             }
+            | _differing(recompute, differences)
         )
+        _judge(differences)
         return
     print_table(
         f"{one.name}: weights decided at {found.session}",
@@ -58,15 +75,27 @@ def weights(
         [[str(symbol), float(weight)] for symbol, weight in by_symbol.items()] + [["cash", found.cash]],
         note=found.note or one.rule,
     )
+    _agree(recompute, differences)
 
 
-def allocate(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag = False) -> None:
+def allocate(
+    as_of: AsOf = None, recompute: Recompute = False, research: Research = False, as_json: JsonFlag = False
+) -> None:
     """Show the shares of equity of all portfolios at a session."""
+    from pas_lib.pipeline.recompute import recompute as run
+
+    _one_way(recompute, research)
     here = context()
     session = here.session(as_of)
-    answer = _recomputed(here, session) if recompute else _stored(here, session)
+    differences: Sequence[Difference] = ()
+    answer = _researched(here, session) if research else _stored(here, session)
+    if recompute:
+        again = run(answer["session"], here.settings, here.warehouse)
+        answer = _allocation_of(again.made.decision, session)
+        differences = again.of("decision", "allocation", "share", "model return")
     if as_json:
-        print_json(answer)
+        print_json(answer | _differing(recompute, differences))
+        _judge(differences)
         return
     print_table(
         f"allocation of {answer['allocated_at']} as it holds at {session}: {answer['method']}",
@@ -75,6 +104,7 @@ def allocate(as_of: AsOf = None, recompute: Recompute = False, as_json: JsonFlag
         + [["cash", None, 1.0 - sum(part["share"] for part in answer["portfolios"].values())]],
         note=f"S = {answer['scale']:.3f}. {answer['reason']}".strip(),
     )
+    _agree(recompute, differences)
 
 
 def _stored(here: Context, session: Any) -> dict[str, Any]:
@@ -82,7 +112,11 @@ def _stored(here: Context, session: Any) -> dict[str, Any]:
 
     found = last_decision(here.warehouse, session)
     if found is None:
-        raise PasError(f"nothing was decided up to {session}", hint="run `pas decide`, or add --recompute")
+        raise PasError(f"nothing was decided up to {session}", hint="run `pas decide`, or add --research")
+    return _allocation_of(found, session)
+
+
+def _allocation_of(found: Decision, session: date) -> dict[str, Any]:
     return {
         "as_of": session,
         "session": found.session,
@@ -98,7 +132,7 @@ def _stored(here: Context, session: Any) -> dict[str, Any]:
     }
 
 
-def _recomputed(here: Context, session: Any) -> dict[str, Any]:
+def _researched(here: Context, session: Any) -> dict[str, Any]:
     from pas_lib.pipeline.decide import allocation_as_of
 
     result, scale = allocation_as_of(session, here.settings, here.warehouse)
@@ -122,6 +156,7 @@ def _recomputed(here: Context, session: Any) -> dict[str, Any]:
 def regime(
     as_of: AsOf = None,
     recompute: Recompute = False,
+    research: Research = False,
     history: Annotated[bool, typer.Option("--history", help="Every year up to the session instead.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="With --history: draw it into one file.")
@@ -129,16 +164,22 @@ def regime(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the crisis indicator and the exposure scale of a session, or their history by year."""
+    from pas_lib.pipeline.recompute import regime_again
     from pas_lib.pipeline.regime import regime_as_of
     from pas_lib.regime import WEIGHTS
 
+    _one_way(recompute, research)
     here = context()
     if history or html is not None:
         _regime_history(here, here.session(as_of), html, as_json)
         return
-    state = regime_as_of(here.warehouse, here.session(as_of), recompute=recompute)
+    state = regime_as_of(here.warehouse, here.session(as_of), research=research)
+    differences: Sequence[Difference] = ()
+    if recompute:
+        state, differences = regime_again(state.session, here.settings, here.warehouse)
     if as_json:
-        print_json(state)
+        print_json(plain(state) | _differing(recompute, differences))
+        _judge(differences)
         return
     print_table(
         f"regime of {state.session}: CCI {state.cci:.3f}, S {state.scale:.3f}",
@@ -146,6 +187,7 @@ def regime(
         [[name, WEIGHTS.get(name), z] for name, z in state.parts.items()],
         note=state.note,
     )
+    _agree(recompute, differences)
 
 
 def _regime_history(here: Context, session: Any, html: Path | None, as_json: bool) -> None:
@@ -175,14 +217,22 @@ def _regime_history(here: Context, session: Any, html: Path | None, as_json: boo
 def decide(
     as_of: AsOf = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Store nothing; show what would be decided.")] = False,
+    recompute: Recompute = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Decide a session: weights, allocation, regime, caps, orders. Deciding again returns what was stored."""
     from pas_lib.execution import needs_approval
     from pas_lib.pipeline import decide as run
+    from pas_lib.pipeline.recompute import recompute as again
 
+    if dry_run and recompute:
+        raise PasError("--dry-run decides with what is known now, --recompute with what was known then: take one")
     here = context()
-    result = run(here.session(as_of), here.settings, here.clock, here.warehouse, dry_run=dry_run)
+    session = here.session(as_of)
+    if recompute:
+        _show_again(again(session, here.settings, here.warehouse), as_json)
+        return
+    result = run(session, here.settings, here.clock, here.warehouse, dry_run=dry_run)
     if not dry_run:
         here.announce()
     if as_json:
@@ -190,8 +240,26 @@ def decide(
         return
     kind = "dry run" if result.is_dry_run else result.origin
     when = "" if result.is_new else f", stored {result.decided_at:%Y-%m-%d %H:%MZ}"
+    _print_decision(result, f"{kind}{when}")
+    if result.plan is not None:
+        _print_plan(result.plan)
+        if needs_approval(here.settings):
+            print(f"a live account waits for a person: pas approve --plan {result.plan.plan_hash}")
+
+
+def _show_again(again: Recomputation, as_json: bool) -> None:
+    made, differences = again.made.decision, again.differences
+    if as_json:
+        print_json(plain(made) | {"raw_rows": again.rows} | _differing(True, differences))
+        _judge(differences)
+        return
+    _print_decision(made, f"recomputed from {again.rows:,} raw rows as at {made.decided_at:%Y-%m-%d %H:%MZ}")
+    _agree(True, differences)
+
+
+def _print_decision(result: Decision, kind: str) -> None:
     print_table(
-        f"decision of {result.session} ({kind}{when}): {result.method}, CCI {result.cci:.3f}, S {result.scale:.3f},"
+        f"decision of {result.session} ({kind}): {result.method}, CCI {result.cci:.3f}, S {result.scale:.3f},"
         f" gross {result.gross:.1%}",
         ["portfolio", "allocation", "now", "share", "trades", "why", "names"],
         [
@@ -206,10 +274,35 @@ def decide(
             ["reason", "what", "wanted", "allowed"],
             [[one.code, one.name, one.before, one.after] for one in result.caps],
         )
-    if result.plan is not None:
-        _print_plan(result.plan)
-        if needs_approval(here.settings):
-            print(f"a live account waits for a person: pas approve --plan {result.plan.plan_hash}")
+
+
+def _one_way(recompute: bool, research: bool) -> None:
+    if recompute and research:
+        raise PasError("--recompute takes the rows of then, --research those of now: take one")
+
+
+def _differing(recompute: bool, differences: Sequence[Difference]) -> dict[str, Any]:
+    return {"agrees": not differences, "differences": list(differences)} if recompute else {}
+
+
+def _agree(recompute: bool, differences: Sequence[Difference]) -> None:
+    """Show what differs, or that nothing does; fail if something does."""
+    if recompute and differences:
+        print_table(
+            "not as stored",
+            ["what", "of", "stored", "recomputed"],
+            [[one.part, one.name, one.stored, one.recomputed] for one in differences],
+        )
+    elif recompute:
+        print("agrees with what was stored")
+    _judge(differences)
+
+
+def _judge(differences: Sequence[Difference]) -> None:
+    from pas_lib.pipeline.recompute import describe
+
+    if differences:
+        raise PasError(describe(differences))
 
 
 def _print_plan(plan: Any) -> None:

@@ -15,7 +15,15 @@ from pas_lib.clock import NY, Clock
 from pas_lib.datasets import catalogue
 from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
-from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError, WarehouseError, WarehouseUnavailable
+from pas_lib.errors import (
+    PasError,
+    PayloadError,
+    QuarantineError,
+    SourceError,
+    TableMissing,
+    WarehouseError,
+    WarehouseUnavailable,
+)
 from pas_lib.ingest import plan as planning
 from pas_lib.ingest.mapping import name_map
 from pas_lib.ingest.memory import RunMemory, store_validators, validators
@@ -178,7 +186,7 @@ def _collect(
         ask = planning.plan(data, settings, now, warehouse, start=start, end=end, session=session)
         reached = planning.watermark(data, settings, warehouse)
         planning.remember(landing, ask, stated=start is not None)
-    except psycopg.errors.UndefinedTable:
+    except TableMissing:
         raise WarehouseError(
             f"{warehouse.shown_url} is not a warehouse yet, or older than this code", hint="migrate it with `make run`"
         ) from None

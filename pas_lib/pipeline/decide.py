@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ import psycopg
 from pas_lib import clock as calendar
 from pas_lib.allocation import Allocation, allocate, apply_band
 from pas_lib.clock import Clock
+from pas_lib.datasets import catalogue
 from pas_lib.errors import OrderError
 from pas_lib.execution import Decision as ExecutionDecision
 from pas_lib.execution import StoredPlan, Target, create_plan, snapshot_account
@@ -40,9 +41,11 @@ from pas_lib.pipeline.records import (
     untraded_sessions,
 )
 from pas_lib.pipeline.regime import RegimeState, compute_regimes, regime_as_of, store_regimes
-from pas_lib.pipeline.risk import BookRisk, book_risk, caps_of, store_risk, with_market
+from pas_lib.pipeline.risk import book_risk, caps_of, store_risk, with_market
 from pas_lib.pipeline.sizing import CapBreach, SecurityInfo, Sleeve, Wish, cap_wishes, wish
 from pas_lib.settings import Settings
+from pas_lib.sources.registry import read_sources
+from pas_lib.strategies import Strategy
 from pas_lib.warehouse import Warehouse
 
 
@@ -64,6 +67,25 @@ class Planner(Protocol):
 
 #: One decider at a time; any constant number that nothing else locks.
 _LOCK = 7065652
+#: The settings that a decision follows from.
+DECISIVE = (
+    "allocation_method",
+    "min_allocation",
+    "max_allocation",
+    "gross_cap",
+    "target_vol",
+    "band",
+    "cost_bps",
+    "max_name_weight",
+    "max_etf_weight",
+    "max_sector_weight",
+    "cash_buffer",
+    "max_leveraged_weight",
+    "max_var_99",
+    "max_adv_share",
+    "benchmark",
+    "shrinkage",
+)
 #: Sessions of model returns handed to the allocation: 36 weeks and some slack for a missing one.
 _RETURN_SESSIONS = 200
 
@@ -125,9 +147,12 @@ def decide(
         origin = _origin(conn, session, in_time)
         stored = None if dry_run else load_decision(warehouse, session, origin)
         if stored is None:
-            made = _make(session, settings, warehouse, origin, now)
+            # What is brought up to date above belongs to what the decision knows: its clock is read after that.
+            at = clock.now()
+            known = known_rows(warehouse)
+            made = work_out(session, settings, warehouse, origin, at)
             if not dry_run:
-                _store(conn, made, now, run_id)
+                _store(conn, made, settings, warehouse, known, run_id)
             result = made.decision
         else:
             result = stored
@@ -148,18 +173,44 @@ def _origin(conn: psycopg.Connection[Any], session: date, in_time: bool) -> str:
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
+    """A decision that is worked out, and everything that is stored with it."""
+
     decision: Decision
     model: ModelRun
     regimes: list[RegimeState]
     allocation: AllocationState
     security_ids: dict[str, str]
-    risk: BookRisk
+    wishes: list[Wish]
+    info: SecurityInfo
 
 
-def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, now: datetime) -> _Made:
+def work_out(
+    session: date,
+    settings: Settings,
+    warehouse: Warehouse,
+    origin: str,
+    now: datetime,
+    strategies: Sequence[Strategy] | None = None,
+) -> Made:
+    """Work out a decision from marts, books and earlier decisions; nothing is written.
+
+    Parameters
+    ----------
+    session, settings, origin, now
+        As stored with it.
+    warehouse
+        Any store with marts built up to the session and the books.
+    strategies
+        Those that take part; all by default.
+
+    Raises
+    ------
+    WarehouseError
+        When the marts do not reach the session.
+    """
     marts.require_built(warehouse, session)
-    model = run_model(warehouse, session, cost_bps=settings.cost_bps)
+    model = run_model(warehouse, session, cost_bps=settings.cost_bps, strategies=strategies)
     regimes = compute_regimes(warehouse, session)
     regime = _stored_regime(warehouse, session) or regimes[-1]
     book = read_book(warehouse, session, settings)
@@ -168,7 +219,6 @@ def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, 
     room = asked.leave_room(settings, len(names))
     allocation, shares = _shares(session, room, warehouse, model, regime, asked.without(book), names)
     wishes, breaches, sleeves, info = _wishes(session, settings, warehouse, model, book, shares, asked)
-    risk = book_risk(wishes, info, warehouse, settings, cci=regime.cci, scale=regime.scale)
     security_ids = security_ids_at(warehouse, session, {str(s) for one in wishes for s in one.holdings.index})
     hash_ = inputs_hash(session, settings, model, regime, allocation, book, asked)
     parts = []
@@ -205,20 +255,42 @@ def _make(session: date, settings: Settings, warehouse: Warehouse, origin: str, 
         portfolios=tuple(parts),
         caps=breaches,
     )
-    return _Made(decision, model, regimes, allocation, security_ids, risk)
+    return Made(decision, model, regimes, allocation, security_ids, wishes, info)
 
 
-def _store(conn: psycopg.Connection[Any], made: _Made, now: datetime, run_id: str) -> None:
+def _store(
+    conn: psycopg.Connection[Any],
+    made: Made,
+    settings: Settings,
+    warehouse: Warehouse,
+    known: Mapping[str, int],
+    run_id: str,
+) -> None:
     """Write everything of a decision; of a replay only the decision itself and its log."""
+    decision = made.decision
+    now = decision.decided_at
+    risk = book_risk(made.wishes, made.info, warehouse, settings, cci=decision.cci, scale=decision.scale)
     ensure_portfolios(conn, now)
-    if made.decision.origin == "live":
+    if decision.origin == "live":
         store_model(conn, made.model, now=now, live=True)
         store_regimes(conn, made.regimes, now=now)
-    decision = made.decision
-    store_decision(conn, decision, made.allocation, made.security_ids, run_id=run_id)
-    store_risk(
-        conn, made.risk, decision_id=decision.decision_id, session=decision.session, origin=decision.origin, now=now
+    inputs = {"settings": decisive_settings(settings), "sources": read_sources(settings), "raw": dict(known)}
+    store_decision(conn, decision, made.allocation, made.security_ids, run_id=run_id, inputs=inputs)
+    store_risk(conn, risk, decision_id=decision.decision_id, session=decision.session, origin=decision.origin, now=now)
+
+
+def known_rows(warehouse: Warehouse) -> dict[str, int]:
+    """Return the newest row number of each raw table: what a decision made now can have seen."""
+    each = " union all ".join(
+        f"select '{name}' as dataset, coalesce(max(row_id), 0) as last from raw.{name}"  # noqa: S608 - own names
+        for name in sorted(catalogue())
     )
+    return {str(row["dataset"]): int(row["last"]) for row in warehouse.rows(each)}
+
+
+def decisive_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that a decision follows from, by name."""
+    return {name: getattr(settings, name) for name in DECISIVE}
 
 
 def _stored_regime(warehouse: Warehouse, session: date) -> RegimeState | None:
@@ -475,13 +547,10 @@ def inputs_hash(
     asked: Requests,
 ) -> str:
     """Return the SHA-256 over everything the decision was made from, numbers to 10 significant digits."""
-    sizing = ("allocation_method", "min_allocation", "max_allocation", "gross_cap", "target_vol", "band", "cost_bps")
-    limits = ("max_name_weight", "max_etf_weight", "max_sector_weight", "cash_buffer")
-    measured = ("max_leveraged_weight", "max_var_99", "max_adv_share", "benchmark", "shrinkage")
     newest = {key: model.latest(key) for key in sorted(model.weights)}
     body = {
         "session": session.isoformat(),
-        "settings": {name: getattr(settings, name) for name in (*sizing, *limits, *measured)},
+        "settings": decisive_settings(settings),
         "weights": {
             key: [one.session.isoformat(), one.note, _rounded(one.weights)] for key, one in newest.items() if one
         },

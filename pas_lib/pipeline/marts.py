@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psycopg
 from psycopg import sql
 
 from pas_lib import clock as calendar
@@ -30,8 +29,8 @@ def read(warehouse: Warehouse, statement: str, *, bulk: bool = False, **values: 
 
     Raises
     ------
-    WarehouseError
-        When a mart is missing.
+    TableMissing
+        When a mart has not been built.
     WarehouseUnavailable
         When PostgreSQL cannot be reached.
     """
@@ -39,14 +38,7 @@ def read(warehouse: Warehouse, statement: str, *, bulk: bool = False, **values: 
     text = sql.SQL(trusted(statement)).format(**quoted).as_string(None)
     if not bulk:
         text = text.replace("%", "%%")
-    try:
-        return warehouse.frame(text, None if bulk else ())
-    except psycopg.errors.UndefinedTable as error:
-        raise _missing(error) from None
-    except Exception as error:
-        if "does not exist" in str(error):
-            raise _missing(error) from None
-        raise
+    return warehouse.frame(text, None if bulk else ())
 
 
 def _quote(value: Any) -> sql.Composable:
@@ -54,13 +46,6 @@ def _quote(value: Any) -> sql.Composable:
         items = sorted(value)
         return sql.SQL(", ").join([sql.Literal(item) for item in items]) if items else sql.SQL("null")
     return sql.Literal(value)
-
-
-def _missing(error: Exception) -> WarehouseError:
-    text = str(error)
-    start = text.find('relation "')
-    name = text[start + 10 : text.find('"', start + 10)] if start >= 0 else "a mart"
-    return WarehouseError(f"{name} does not exist", hint="run `pas build` first")
 
 
 #: A session with prices of fewer securities than this share of the session before was not collected whole.

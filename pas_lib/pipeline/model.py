@@ -72,7 +72,14 @@ class ModelRun:
         return newest is not None and newest.session == self.session
 
 
-def run_model(warehouse: Warehouse, session: date, *, cost_bps: float, recompute: bool = False) -> ModelRun:
+def run_model(
+    warehouse: Warehouse,
+    session: date,
+    *,
+    cost_bps: float,
+    recompute: bool = False,
+    strategies: Sequence[Strategy] | None = None,
+) -> ModelRun:
     """Work out model weights and returns up to a session; nothing is written.
 
     Parameters
@@ -85,6 +92,8 @@ def run_model(warehouse: Warehouse, session: date, *, cost_bps: float, recompute
         Cost of a trade in basis points of the traded value.
     recompute
         True ignores what is stored and works everything out from the marts.
+    strategies
+        Those to run; all by default.
 
     Returns
     -------
@@ -101,7 +110,7 @@ def run_model(warehouse: Warehouse, session: date, *, cost_bps: float, recompute
     weights: dict[str, list[StrategyWeights]] = {}
     new: list[StrategyWeights] = []
     returns_of = _Returns(warehouse, session)
-    for one in all_strategies():
+    for one in all_strategies() if strategies is None else strategies:
         have = {item.session: item for item in stored.get(one.id, [])}
         begin = first.get(one.id)
         wanted = due_sessions(one.cadence, calendar.sessions(begin, session)) if begin else []

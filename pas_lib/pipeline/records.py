@@ -138,6 +138,7 @@ def store_decision(
     security_ids: Mapping[str, str],
     *,
     run_id: str,
+    inputs: Mapping[str, Any],
 ) -> None:
     """Write a decision inside the connection's transaction; nothing is committed here.
 
@@ -153,6 +154,9 @@ def store_decision(
         symbol -> security_id.
     run_id
         Who runs it.
+    inputs
+        What a recomputation needs beside the rows: ``settings`` by name, ``sources`` (dataset -> those read), and
+        ``raw`` (dataset -> newest row number).
     """
     now = decision.decided_at
     conn.execute(
@@ -174,6 +178,7 @@ def store_decision(
             run_id,
         ),
     )
+    _log(conn, decision, now, "inputs", None, inputs)
     if allocation.is_new:
         _log(conn, decision, now, "allocation_run", None, {**allocation.diagnostics})
     for part in decision.portfolios:
@@ -315,6 +320,14 @@ def load_decision(warehouse: Warehouse, session: date, origin: str = "live") -> 
         caps=tuple(CapBreach(**entry["details"]) for entry in log if entry["event"] == "cap"),
         is_new=False,
     )
+
+
+def decision_inputs(warehouse: Warehouse, decision_id: str) -> Mapping[str, Any]:
+    """Return what was stored as the inputs of a decision; empty when it was stored without them."""
+    rows = warehouse.rows(
+        "select details from ops.alloc_log where decision_id = %s and event = 'inputs'", (decision_id,)
+    )
+    return dict(rows[0]["details"]) if rows else {}
 
 
 def last_allocation(warehouse: Warehouse, session: date) -> AllocationState | None:

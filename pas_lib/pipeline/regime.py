@@ -100,8 +100,8 @@ def compute_regimes(warehouse: Warehouse, session: date) -> list[RegimeState]:
     return states
 
 
-def regime_as_of(warehouse: Warehouse, session: date, *, recompute: bool = False) -> RegimeState:
-    """Return the regime of a session: what was stored, or computed anew.
+def regime_as_of(warehouse: Warehouse, session: date, *, research: bool = False) -> RegimeState:
+    """Return the regime of a session: what was stored, or (research) what comes out of the marts as they are now.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def regime_as_of(warehouse: Warehouse, session: date, *, recompute: bool = False
     WarehouseError
         When it is to be computed and the marts do not reach the session.
     """
-    if recompute:
+    if research:
         return compute_regimes(warehouse, session)[-1]
     rows = warehouse.rows(
         "select session, cci, scale, parts, note from ops.regime_history where session = %s", (session,)
@@ -118,7 +118,7 @@ def regime_as_of(warehouse: Warehouse, session: date, *, recompute: bool = False
     if not rows:
         newest = warehouse.rows("select max(session) as session from ops.regime_history")[0]["session"]
         told = f"; the newest is of {newest}" if newest else ""
-        raise PasError(f"no regime is stored for {session}{told}", hint="run `pas decide`, or add --recompute")
+        raise PasError(f"no regime is stored for {session}{told}", hint="run `pas decide`, or add --research")
     row = rows[0]
     cci = math.nan if row["cci"] is None else float(row["cci"])
     return RegimeState(row["session"], cci, float(row["scale"]), dict(row["parts"]), str(row["note"]), True)

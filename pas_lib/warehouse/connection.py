@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, cast
 import psycopg
 from psycopg import sql
 
-from pas_lib.errors import WarehouseUnavailable
+from pas_lib.errors import TableMissing, WarehouseUnavailable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pas_lib.settings import Settings
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+
+#: SQLSTATEs of PostgreSQL for a table and for a schema that do not exist.
+_MISSING = frozenset({"42P01", "3F000"})
 
 
 class Warehouse:
@@ -55,6 +59,8 @@ class Warehouse:
         ------
         WarehouseUnavailable
             If PostgreSQL cannot be reached, or goes away in the block.
+        TableMissing
+            If the block read a table that does not exist.
         """
         try:
             conn = psycopg.connect(self.url, autocommit=autocommit, connect_timeout=10, application_name="pas")
@@ -63,6 +69,8 @@ class Warehouse:
         try:
             with conn:
                 yield conn
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise TableMissing(_missing_name(error)) from None
         except psycopg.OperationalError as error:
             if conn.broken or isinstance(error, psycopg.errors.AdminShutdown):
                 raise self._away(error) from None
@@ -115,6 +123,8 @@ class Warehouse:
         ------
         WarehouseUnavailable
             If PostgreSQL cannot be reached.
+        TableMissing
+            If a table does not exist.
         """
         import adbc_driver_manager
         import adbc_driver_postgresql.dbapi as adbc
@@ -125,6 +135,20 @@ class Warehouse:
                 return cursor.fetch_arrow_table()
         except adbc_driver_manager.OperationalError as error:
             raise self._away(error) from None
+        except adbc_driver_manager.Error as error:
+            if error.sqlstate in _MISSING:
+                raise TableMissing(_named_in(str(error))) from None
+            raise
+
+
+def _missing_name(error: psycopg.Error) -> str:
+    return _named_in(error.diag.message_primary or str(error))
+
+
+def _named_in(message: str) -> str:
+    """Return what a message of PostgreSQL puts into its first quotes: the error's own fields do not carry it."""
+    parts = message.split('"')
+    return parts[1] if len(parts) > 2 else "a table"
 
 
 def trusted(statement: str) -> LiteralString:

@@ -14,7 +14,7 @@ import psycopg
 
 from pas_lib import clock as calendar
 from pas_lib.clock import Clock, SystemClock
-from pas_lib.errors import WarehouseError
+from pas_lib.errors import TableMissing, WarehouseError
 from pas_lib.warehouse.connection import Warehouse, copy_arrow, trusted
 
 Origin = Literal["sandbox", "real"]
@@ -252,7 +252,7 @@ def identity(warehouse: Warehouse) -> Identity:
     """
     try:
         rows = warehouse.rows("select warehouse_id, origin from ops.warehouse_identity")
-    except psycopg.errors.UndefinedTable:
+    except TableMissing:
         raise WarehouseError(
             f"{warehouse.shown_url} is not a warehouse yet", hint="create it with `make run`"
         ) from None

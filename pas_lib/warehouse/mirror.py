@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -204,6 +204,51 @@ def publish(path: Path, warehouse: Warehouse, now: datetime) -> MirrorReport:
         _sync(fresh)
         fresh.replace(path)
     return MirrorReport(path, rows, sum(sent.values()), rebuilt, now, monotonic() - began)
+
+
+def extract(path: Path, warehouse: Warehouse, condition: Callable[[str], str | None]) -> dict[str, int]:
+    """Write a part of the warehouse into a new DuckDB file; JSON columns keep their type.
+
+    Parameters
+    ----------
+    path : Path
+        A file that does not exist.
+    warehouse : Warehouse
+        The store of record, read in one snapshot.
+    condition : callable
+        ``schema.table`` -> the condition that rows must meet, in PostgreSQL's words; None leaves the table out.
+
+    Returns
+    -------
+    dict
+        ``schema.table`` -> rows.
+
+    Raises
+    ------
+    WarehouseUnavailable
+        If PostgreSQL cannot be reached.
+    WarehouseError
+        If the file cannot be written.
+    """
+    import duckdb
+
+    sent: dict[str, int] = {}
+    try:
+        with _snapshot(warehouse) as source, duckdb.connect(str(path)) as target:
+            target.execute("set timezone = 'UTC'")
+            for schema in SCHEMAS:
+                target.execute(f"create schema {schema}")
+            for table in source.tables():
+                where = condition(table.full)
+                if where is not None:
+                    _ensure(target, table)
+                    sent[table.full] = _insert(source, target, table, where)
+                    for column in table.columns:
+                        if column.type in ("json", "jsonb"):
+                            target.execute(f'alter table {table.full} alter "{column.name}" type json')
+    except duckdb.Error as error:
+        raise WarehouseError(f"{path.name} could not be written: {str(error).strip().splitlines()[0]}") from None
+    return sent
 
 
 # ------------------------------------------------------------------------------------------------ PostgreSQL's side

@@ -112,8 +112,10 @@ class RawWorld:
             columns[column.name] = pa.array([v.get(column.name) for v in values], column.arrow)
         return pa.table(columns)
 
-    def load(self, warehouse: Warehouse, *, known_until: datetime | None = None) -> None:
-        """Copy everything into the raw tables; with ``known_until`` only what was known then."""
+    def load(
+        self, warehouse: Warehouse, *, known_until: datetime | None = None, known_after: datetime | None = None
+    ) -> None:
+        """Copy everything into the raw tables; with ``known_until`` and ``known_after`` only what became known then."""
         import pyarrow.compute as pc
 
         with warehouse.connect() as conn:
@@ -121,6 +123,8 @@ class RawWorld:
                 table = self.arrow(dataset)
                 if known_until is not None:
                     table = table.filter(pc.less_equal(table.column("known_at"), pa.scalar(known_until, TIMESTAMP)))
+                if known_after is not None:
+                    table = table.filter(pc.greater(table.column("known_at"), pa.scalar(known_after, TIMESTAMP)))
                 copy_arrow(conn, table, f"raw.{dataset}")
 
     def append(self, warehouse: Warehouse, dataset: str, event_date: date, known_at: datetime, **values: Any) -> None:

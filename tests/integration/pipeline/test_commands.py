@@ -42,19 +42,19 @@ def pas(
     return call
 
 
-def test_stored_answers_and_recomputed_ones_agree(world: MartsWorld, pas: Pas, warehouse: Warehouse) -> None:
+def test_stored_answers_and_those_of_research_agree(world: MartsWorld, pas: Pas, warehouse: Warehouse) -> None:
     for strategy in ("wiki_attention", "sector_risk_parity"):
         status, stored, _ = pas("weights", strategy, "--as-of", D)
-        again = pas("weights", strategy, "--as-of", D, "--recompute")[1]
+        again = pas("weights", strategy, "--as-of", D, "--research")[1]
         assert status == 0
         assert stored == again
     assert sorted(stored["weights"]) == world.expected_names("sector_risk_parity", DECISION, 3)  # type: ignore[index]
 
-    regime, regime_again = (pas("regime", "--as-of", D, *more)[1] for more in ((), ("--recompute",)))
+    regime, regime_again = (pas("regime", "--as-of", D, *more)[1] for more in ((), ("--research",)))
     assert regime["scale"] == regime_again["scale"] == 1.0  # type: ignore[index]
     assert regime["cci"] == pytest.approx(regime_again["cci"], rel=1e-9)  # type: ignore[index]
 
-    shares, shares_again = (pas("allocate", "--as-of", D, *more)[1] for more in ((), ("--recompute",)))
+    shares, shares_again = (pas("allocate", "--as-of", D, *more)[1] for more in ((), ("--research",)))
     for name, part in shares["portfolios"].items():  # type: ignore[index]
         assert part == pytest.approx(shares_again["portfolios"][name], rel=1e-9)  # type: ignore[index]
     rows = warehouse.rows("select portfolio_id, share from ops.alloc_log where event = 'allocation'")
@@ -64,14 +64,14 @@ def test_stored_answers_and_recomputed_ones_agree(world: MartsWorld, pas: Pas, w
     }
 
 
-def test_stored_weights_do_not_move_with_the_marts_but_recomputed_ones_do(
+def test_stored_weights_do_not_move_with_the_marts_but_those_of_research_do(
     world: MartsWorld, pas: Pas, warehouse: Warehouse
 ) -> None:
     before = pas("weights", "congress_aggregate", "--as-of", D)[1]
     with warehouse.connect() as conn:
         conn.execute("update marts.signals set rank = 31 - rank")
     assert pas("weights", "congress_aggregate", "--as-of", D)[1] == before
-    again = pas("weights", "congress_aggregate", "--as-of", D, "--recompute")[1]
+    again = pas("weights", "congress_aggregate", "--as-of", D, "--research")[1]
     assert again["weights"] != before["weights"]  # type: ignore[index]
 
 

@@ -115,7 +115,11 @@ def test_what_is_stored_agrees_with_what_is_returned(warehouse: Warehouse, setti
             total = sum(r["weight"] for r in stored if r["portfolio_id"] == one.portfolio_id)
             assert total == pytest.approx(1.0)
     events = warehouse.rows("select event, count(*) as n from ops.alloc_log group by event order by event")
-    assert events == [{"event": "allocation", "n": 4}, {"event": "allocation_run", "n": 1}]
+    assert events == [
+        {"event": "allocation", "n": 4},
+        {"event": "allocation_run", "n": 1},
+        {"event": "inputs", "n": 1},
+    ]
     assert warehouse.rows("select count(*) as n from ops.regime_history")[0]["n"] == len(MartsWorld().sessions)
 
 

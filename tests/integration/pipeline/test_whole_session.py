@@ -18,6 +18,7 @@ from pas_lib.execution import execute
 from pas_lib.ingest import ingest
 from pas_lib.pipeline import decide
 from pas_lib.pipeline.model import run_model
+from pas_lib.pipeline.recompute import recompute
 from pas_lib.sandbox.testing import RunningSandbox, running_sandbox
 from pas_lib.settings import Settings, load_settings
 from pas_lib.strategies import all_strategies, strategy_ids
@@ -104,6 +105,7 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
     assert report.reconciliation is not None
     assert report.reconciliation.is_clean
     assert execute(session, configured, clock, warehouse).sent == 0
+    assert recompute(session, configured, warehouse).differences == ()
 
     monkeypatch.setenv("PAS_HOME", str(configured.home))
     monkeypatch.setenv("PAS_SANDBOX_URL", sandbox.url)
@@ -152,3 +154,25 @@ def test_what_is_compared_with_a_week_before_trades_from_the_second_week_on(
     assert len(mentions.weights) > 5
     assert len(searches.weights) > 1
     assert [item.session for item in model.weights["wsb_buzz"]] == weeks[1:]
+
+
+@pytest.mark.slow
+def test_three_sessions_of_a_running_book_are_recomputed_as_they_were_stored(
+    sandbox: RunningSandbox, configured: Settings, warehouse: Warehouse
+) -> None:
+    clock = clock_for(configured)
+    sessions = []
+    for _ in range(3):
+        session = calendar.session_on_or_before(clock.now().astimezone(calendar.NY).date())
+        sessions.append(session)
+        for name in sorted((entry.name for entry in leaders()), key=lambda name: (name != "universe", name)):
+            ingest(name, session, settings=configured, clock=clock, warehouse=warehouse)
+        Dbt.from_settings(configured).build(session, data_tests=False)
+        decide(session, configured, clock, warehouse)
+        sandbox.clock.advance("open")
+        execute(session, configured, clock, warehouse)
+        sandbox.clock.advance("evening")
+    held = warehouse.rows("select count(*) as n from ops.positions")[0]["n"]
+    assert held > 5
+    for session in sessions:
+        assert recompute(session, configured, warehouse).differences == (), session
