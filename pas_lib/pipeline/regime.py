@@ -58,7 +58,7 @@ def compute_regimes(warehouse: Warehouse, session: date) -> list[RegimeState]:
     """
     rows = marts.read(
         warehouse,
-        "select session, series_id, value, value_known_at from marts.regime_inputs"
+        "select session, series_id, value, value_year_before, value_known_at from marts.regime_inputs"
         " where session <= {session} order by session",
         bulk=True,
         session=session,
@@ -69,9 +69,10 @@ def compute_regimes(warehouse: Warehouse, session: date) -> list[RegimeState]:
             f"macro values go up to {last}, not to {session}", hint=f"run `pas build --as-of {session}`"
         )
     known = rows.pivot(index="session", columns="series_id", values="value").astype(float)
+    year_before = rows.pivot(index="session", columns="series_id", values="value_year_before").astype(float)
     known_at = rows.pivot(index="session", columns="series_id", values="value_known_at")
-    known.index = known_at.index = pd.DatetimeIndex(known.index)
-    stress = stress_frame(known, known_at)
+    known.index = year_before.index = known_at.index = pd.DatetimeIndex(known.index)
+    stress = stress_frame(known, known_at, year_before)
     history = regime_history(stress)
     z = rolling_z(stress)
     states = []

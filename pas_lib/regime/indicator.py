@@ -169,6 +169,7 @@ def regime_history(
 def stress_frame(
     known: pd.DataFrame,
     known_at: pd.DataFrame | None = None,
+    year_before: pd.DataFrame | None = None,
     *,
     series: tuple[StressSeries, ...] = SERIES,
 ) -> pd.DataFrame:
@@ -181,6 +182,10 @@ def stress_frame(
     known_at : DataFrame, optional
         Same labels: when that value became known. With it a series whose value is overdue (`fresh_days`) is NaN
         from there on.
+    year_before : DataFrame, optional
+        Same labels: the observation twelve months before that value, as it was stated last by then. Where the source
+        dates its revisions both come from the newest vintage, so that a new base year changes no rate. Without it the
+        twelve-month transforms compare with the value that was known at the same date a year before.
     series : tuple of StressSeries
         The table.
 
@@ -193,21 +198,22 @@ def stress_frame(
 
     Notes
     -----
-    NaN policy: NaN before a transform has its history. Twelve-month transforms compare with the value known at the
-    same date a year before.
+    NaN policy: NaN before a transform has its history, and where `year_before` is.
     """
     days = pd.DatetimeIndex(pd.to_datetime(known.index))
     days = (days if days.tz is None else days.tz_localize(None)).normalize()
     index = pd.bdate_range(days[0], days[-1]) if len(known) else pd.DatetimeIndex([])
     known = known.set_axis(days).reindex(index, method="ffill")
     known_at = None if known_at is None else known_at.set_axis(days).reindex(index, method="ffill")
+    year_before = None if year_before is None else year_before.set_axis(days).reindex(index, method="ffill")
     columns: dict[str, pd.Series] = {}
     for item in series:
         if item.series_id not in known.columns:
             columns[item.series_id] = pd.Series(np.nan, index=index)
             continue
         level = known[item.series_id].astype(float)
-        value = _transformed(level, item)
+        earlier = None if year_before is None else year_before[item.series_id].astype(float)
+        value = _transformed(level, earlier, item)
         if known_at is not None and item.series_id in known_at.columns:
             stamp = pd.DatetimeIndex(pd.to_datetime(known_at[item.series_id]))
             stamp = stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)
@@ -217,12 +223,12 @@ def stress_frame(
     return pd.DataFrame(columns, index=index)
 
 
-def _transformed(level: pd.Series, item: StressSeries) -> pd.Series:
+def _transformed(level: pd.Series, earlier: pd.Series | None, item: StressSeries) -> pd.Series:
     if item.transform == "level":
         return level
     if item.transform == "change_63":
         return level - level.shift(63)
-    year_ago = _year_before(level)
+    year_ago = _year_before(level) if earlier is None else earlier
     return level / year_ago - 1.0 if item.transform == "change_12m" else level - year_ago
 
 

@@ -112,7 +112,7 @@ class MartsWorld:
                 value = 4.0
                 if series == "VIXCLS":
                     value = 15.0 + (number % 7) * 0.1 + (self.vix_shock if day >= date(2026, 1, 28) else 0.0)
-                macro.append((day, series, value, at))
+                macro.append((day, series, value, value, at))
         with warehouse.connect() as conn:
             for table in ("signals", "daily_returns", "regime_inputs"):
                 conn.execute(f"drop table if exists marts.{table}")
@@ -127,11 +127,11 @@ class MartsWorld:
             )
             conn.execute(
                 "create table marts.regime_inputs (session date, series_id text, value double precision,"
-                " value_known_at timestamptz)"
+                " value_year_before double precision, value_known_at timestamptz)"
             )
             _copy(conn, self.signals(), "marts.signals")
             _copy(conn, pd.concat(stacked, ignore_index=True), "marts.daily_returns")
-            columns = ["session", "series_id", "value", "value_known_at"]
+            columns = ["session", "series_id", "value", "value_year_before", "value_known_at"]
             _copy(conn, pd.DataFrame(macro, columns=columns), "marts.regime_inputs")
             self._write_raw(conn)
         return self
