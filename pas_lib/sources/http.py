@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _SECRET = re.compile(
     r"^(api[-_]?key|key|token|apikey|access[-_]?token|crumb|secret|password|auth|signature|sig)$", re.I
 )
+_SECRET_HEADER = re.compile(r"authorization|key|secret|token", re.I)
 #: Seconds a ``Retry-After`` is waited for; longer ones end the collection.
 _PATIENCE = 120.0
 #: Pages of one request that wait to be landed.
@@ -528,7 +529,7 @@ def _drained(number: int, lane: queue.Queue[Any]) -> Iterator[tuple[int, Payload
 
 def _secrets(request: Request) -> list[str]:
     found = [value for name, value in request.params.items() if _SECRET.match(name)]
-    return found + [value.split(" ")[-1] for name, value in request.headers.items() if name == "Authorization"]
+    return found + [value.split(" ")[-1] for name, value in request.headers.items() if _SECRET_HEADER.search(name)]
 
 
 def _status_error(payload: Payload, request: Request) -> SourceError:

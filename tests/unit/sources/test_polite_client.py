@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -143,6 +144,25 @@ def test_no_error_tells_a_key(tmp_path):
             client.fetch(moved)
     assert canary not in str(caught.value)
     assert "***" in str(caught.value)
+
+
+def test_no_error_tells_a_key_that_goes_in_a_header(tmp_path):
+    canary = "canary0123456789canary0123456789"
+
+    def handler(request):
+        said = f"{request.headers['apca-api-key-id']} with {request.headers['apca-api-secret-key']} is unknown"
+        return Answer(f'{{"message":"{said}"}}', 403)
+
+    keys = {"ALPACA_API_KEY": canary, "ALPACA_API_SECRET": canary[::-1], "PAS_SOURCES": "subscribed"}
+    with serve(handler) as site:
+        settings = load_settings({"PAS_HOME": str(tmp_path), **keys}, root=tmp_path)
+        alpaca = source("alpaca_bars")
+        request = next(iter(alpaca.requests(Ask("prices", settings, NOW, NOW.date(), ("X",)))))
+        with Client(alpaca, settings, NOW) as client, pytest.raises(SourceError, match="HTTP 403") as caught:
+            client.fetch(replace(request, url=f"{site.url}/v2/stocks/bars"))
+    assert canary not in str(caught.value)
+    assert canary[::-1] not in str(caught.value)
+    assert "*** with ***" in str(caught.value)
 
 
 def test_the_other_authorization_scheme_is_tried_once(tmp_path):
