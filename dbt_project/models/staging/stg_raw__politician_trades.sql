@@ -44,7 +44,15 @@ repeated as (
         and earlier.asset_name = later.asset_name
         and earlier.transaction_date = later.transaction_date
         and earlier.owner = later.owner
-        and earlier.report_date < later.report_date
+        and (
+            earlier.report_date < later.report_date
+            -- filed and amended on one day
+            or (
+                earlier.report_date = later.report_date
+                and earlier.document <> later.document
+                and earlier.filing_status = 'new'
+            )
+        )
     where later.filing_status in ('amended', 'deleted')
 ),
 
