@@ -16,6 +16,12 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- What is remembered of a raw table, by the sources that are read of it: with other ones all its rows are new. -#}
+{% macro read_table(dataset) -%}
+    {%- set wanted = fromjson(env_var('PAS_DBT_READ_SOURCES', '{}')).get(dataset) -%}
+    {{ return(dataset ~ ('@' ~ wanted | sort | join('+') if wanted else '')) }}
+{%- endmacro %}
+
 {#- Before the model: note what is new. -#}
 {% macro note_new_rows(model, datasets) -%}
     {%- if execute -%}
@@ -28,13 +34,13 @@
     from (
         {%- for dataset in datasets %}
         select
-            '{{ dataset }}' as source_table,
+            '{{ read_table(dataset) }}' as source_table,
             (select coalesce(max(row_id), 0) from {{ source('raw', dataset) }}) as row_id,
             (
                 select min(known_at) from {{ source('raw', dataset) }}
                 where row_id > (
                     select coalesce(max(row_id), 0) from {{ build_state() }}
-                    where model = '{{ model }}' and stage = 'done' and source_table = '{{ dataset }}'
+                    where model = '{{ model }}' and stage = 'done' and source_table = '{{ read_table(dataset) }}'
                 )
             ) as first_known_at
         union all

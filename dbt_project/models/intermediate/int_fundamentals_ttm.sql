@@ -153,10 +153,11 @@ found as (
     where figures.item = 'shares_cover'
 ),
 
--- one value per item and period: the first name that has one, its newest filing; of covers the newest
+-- one value per item and period: the first name that has one, its newest filing, which may count the days of the period
+-- otherwise; of covers the newest, and the newest of the years before, since a fiscal year may change its end
 pieces as (
     select distinct on (
-        entity, session, years, role, item, case when role = 'cover' then anchor else period_end end, period_days
+        entity, session, years, role, item, case when role in ('cover', 'last') then anchor else period_end end, frequency
     )
         entity,
         session,
@@ -170,8 +171,8 @@ pieces as (
         filed
     from found
     order by
-        entity, session, years, role, item, case when role = 'cover' then anchor else period_end end, period_days,
-        priority, period_end desc, filed desc, row_id desc
+        entity, session, years, role, item, case when role in ('cover', 'last') then anchor else period_end end, frequency,
+        period_end desc, priority, filed desc, row_id desc
 ),
 
 parts as (
