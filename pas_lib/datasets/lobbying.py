@@ -45,6 +45,8 @@ DATASET = Dataset(
         Column("ordinal", "integer", "Numbers otherwise equal rows, from 0."),
     ),
     key=("filing_id", "ordinal"),
+    # Where ids are digests a corrected report has another one.
+    subject=("symbol", "client", "registrant", "report_date"),
     known_at=known_at,
     known_at_doc="time of posting; a date without time: 00:00 New York of the first session after it; else the fetch",
     cadence="weekly",

@@ -185,10 +185,11 @@ class QuiverApi(Source):
 def _windowed(name: str, ask: Ask, url: str, headers: dict[str, str]) -> Request:
     """Return the question for everything since the start, newest first, in pages."""
     params = {"page": "1", "page_size": str(_PAGE)}
+    context = {"kind": "live", "start": ask.start.isoformat(), "following": str(ask.following).lower()}
     if ask.dataset == "lobbying":
         end = ask.end or ask.now.astimezone(NY).date()
         params |= {"all": "true", "date_from": f"{ask.start:%Y%m%d}", "date_to": f"{end:%Y%m%d}"}
-    context = {"kind": "live", "start": ask.start.isoformat(), "following": str(ask.following).lower()}
+        context["end"] = end.isoformat()
     return Request(name, ask.dataset, "live", url, params=params, headers=headers, context=context)
 
 

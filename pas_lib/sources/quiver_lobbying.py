@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
@@ -27,7 +28,7 @@ def from_rows(rows: list[dict[str, Any]], payload: Payload) -> Batch:
         # A quoted row may lack the ticker; a whole answer without it has changed.
         missing = next(name for name in FIELDS if name not in rows[0])
         raise payload.error(f"column {missing!r} not found among {', '.join(rows[0])}")
-    return _batch(
+    batch = _batch(
         (
             row,
             row["Ticker"],
@@ -40,6 +41,11 @@ def from_rows(rows: list[dict[str, Any]], payload: Payload) -> Batch:
         )
         for row in own
     )
+    if "end" in payload.context:
+        # All pages together state the window completely: what is missing was withdrawn, or corrected.
+        start, end = (date.fromisoformat(payload.context[name]) for name in ("start", "end"))
+        batch.scopes.append({"scope_start": start, "scope_end": end})
+    return batch
 
 
 def _batch(rows: Iterable[tuple[Any, ...]]) -> Batch:
