@@ -186,10 +186,11 @@ def _day(stamp: str) -> int:
 
 
 def _last_closed(now: datetime) -> int:
+    """Return the last session whose bar is whole: what was asked ends before now, and so would the day's bar."""
     if now == UNKNOWN_TIME:
         return 2**31 - 1
     session = clock.session_on_or_before(now.astimezone(NY).date())
-    if clock.session_close(session) > now:
+    if clock.session_close(session) > now - _DELAY:
         session = clock.previous_session(session)
     return (session - _EPOCH).days
 

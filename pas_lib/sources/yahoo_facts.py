@@ -136,6 +136,10 @@ def snapshot(payload: Payload, symbol: str | None, result: dict[str, Any]) -> Ba
                     continue
                 records[name, units[kind]] = _record(symbol, name, units[kind], "snapshot", seen, value)
     rows = list(records.values())
+    modules = [name for name in known if name in FIELDS and set(result[name] or ()) - {"maxAge"}]
+    wanted = {name: {field for names in FIELDS[name].values() for field in names} for name in modules}
+    if modules and not any(wanted[name] & result[name].keys() for name in modules):
+        raise payload.error(f"not found among {', '.join(list(result[modules[0]])[:6])}", field_name=modules[0])
     for module in known:
         if module in STATEMENTS:
             rows += _statements(payload, symbol, result[module] or {}, STATEMENTS[module], statements, rejects)

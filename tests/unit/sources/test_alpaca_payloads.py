@@ -209,3 +209,16 @@ def test_an_answer_that_is_none_fails(body, said):
     with pytest.raises(PayloadError) as caught:
         source("alpaca_bars").check(payload(body, kind="bars"))
     assert said in str(caught.value)
+
+
+def test_a_bar_is_whole_when_all_of_it_could_be_asked_for():
+    def days(fetched: datetime) -> list[date]:
+        body = orjson.dumps({"bars": {"AAA": [bar("2026-01-29"), bar("2026-01-30")]}, "next_page_token": None})
+        about = {"kind": "bars", "symbols": "AAA", "start": "2026-01-29"}
+        payload = Payload("alpaca_bars", "prices", "x", "https://site/x", 200, "", fetched, about, body)
+        return [row["event_date"] for row in rows_of("prices", payload)]
+
+    thursday, friday = date(2026, 1, 29), date(2026, 1, 30)
+    # Five minutes after the close the question ends before it: the auction is missing in the day's bar.
+    assert days(datetime(2026, 1, 30, 21, 5, tzinfo=UTC)) == [thursday]
+    assert days(datetime(2026, 1, 30, 21, 16, tzinfo=UTC)) == [thursday, friday]

@@ -193,3 +193,18 @@ def test_a_module_that_was_not_asked_for_is_a_changed_layout():
         source("yahoo_summary").parse(payload(body, "yahoo_summary", symbol="A", modules="price"))
     rows = source("yahoo_summary").parse(payload(body, "yahoo_summary", symbol="A"))[0].records
     assert [row["concept"] for row in rows] == ["marketCap"]
+
+
+def test_figures_under_other_names_are_a_changed_layout():
+    def summary(**modules: Any) -> Payload:
+        return payload({"quoteSummary": {"result": [modules], "error": None}}, "yahoo_summary", symbol="AAA")
+
+    def parsed(**modules: Any) -> int:
+        return source("yahoo_summary").parse(summary(**modules))[0].num_rows
+
+    renamed = {"maxAge": 1, "total_cash": {"raw": 1.0}}
+    with pytest.raises(PasError, match="'financialData': not found among maxAge, total_cash"):
+        parsed(financialData=renamed, price={"maxAge": 1, "market_cap": 5.0})
+    # A single module of a company may hold nothing of what is kept, or nothing at all.
+    assert parsed(financialData=renamed, price={"marketCap": 5.0}) == 1
+    assert parsed(financialData={"maxAge": 1}, price={}) == 0
