@@ -250,7 +250,7 @@ def test_the_rows_that_explain_a_weight_make_its_score(decided: Decided) -> None
     }
     for name, score in by_hand.items():
         held = stored_weights(decided.warehouse, decided.session)[name][-1]
-        assert len(held.symbols) >= (1 if name == "gov_contracts_momentum" else 3)
+        assert len(held.symbols) >= 1, name
         for symbol in held.symbols.values():
             told = explain(decided.warehouse, name, symbol, decided.session)
             assert all(row.known_at <= at for row in told.rows)
