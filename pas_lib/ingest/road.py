@@ -481,6 +481,11 @@ def read_run(
         nothing = intake.parsed == 0 and not intake.listed and not manifest.is_unchanged
         if nothing and not catalogue()[name].may_be_empty:
             raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
+        # Beside other sources' rows those of one would not be missed.
+        if catalogue()[name].all_sources and not manifest.is_unchanged and (silent := intake.silent()):
+            raise PayloadError(
+                f"{name}: no rows in {intake.answers[silent[0]]} answers of {silent[0]}; nothing was loaded"
+            )
     for name, intake in intakes.items():
         new, changed, deleted = intake.load.merge()
         counts[name] = Counts(intake.parsed, new, changed, deleted, len(intake.refused))

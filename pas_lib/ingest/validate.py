@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pas_lib.datasets.names import NameMap
 
 _CHUNK_ROWS = 50_000
+#: So many answers of one source do not all hold nothing by chance.
+_MANY_ANSWERS = 10
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ class Intake:
         self.listed = False
         self.refused: list[_Refused] = []
         self.sources: dict[str, None] = {}
+        #: per source: answers, and what they held
+        self.answers: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
         self._buffers: dict[str, _Buffer] = {}
         self._fetched_at: datetime | None = None
         self._symbols = SymbolFiller(dataset.named, names) if dataset.named is not None and names is not None else None
@@ -86,6 +92,8 @@ class Intake:
                 self._flush(source, buffer)
         self._fetched_at = payload.fetched_at
         self.sources[payload.source] = None
+        self.answers[payload.source] += 1
+        self.held[payload.source] += batch.num_rows + len(batch.rejects) + batch.listing + batch.missing
         for reject in batch.rejects:
             record = orjson.dumps(dict(reject.record), default=str).decode()
             self.refused.append(_Refused(payload.source, payload.url, path, reject.reason, record, reject.expected))
@@ -128,6 +136,10 @@ class Intake:
                 f"{self.dataset.name}: {len(invalid)} of {total} rows are invalid, nothing was loaded;"
                 f" the first: {first.reason} in {first.url}"
             )
+
+    def silent(self) -> list[str]:
+        """Return the sources with many answers that held nothing at all."""
+        return [name for name, count in self.answers.items() if count >= _MANY_ANSWERS and not self.held[name]]
 
     def notes(self) -> list[str]:
         """Return what people should know: the names that have no symbol, the documents that cannot be read."""

@@ -18,7 +18,7 @@ from pas_lib.sandbox.faults import Fault
 from pas_lib.sandbox.statements import Statements
 from pas_lib.sandbox.testing import RunningSandbox, running_sandbox
 from pas_lib.settings import Settings
-from pas_lib.sources import Ask, source
+from pas_lib.sources import Ask, Batch, source
 from pas_lib.sources.http import Client
 from pas_lib.warehouse import Warehouse
 from tests.support.road import settings_at
@@ -220,3 +220,14 @@ def test_weeks_are_collected_exactly_once_and_a_fault_leaves_raw_as_it_was(wareh
         late = warehouse.rows("select max(known_at) as newest from raw.fundamentals")[0]["newest"]
         assert late <= next_session_midnight(session)
         assert clock.now() < datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_a_source_that_says_nothing_is_missed_beside_the_others(here, sandbox, warehouse: Warehouse, monkeypatch):
+    settings = here.model_copy(update={"database_url": warehouse.url, "http_timeout_sec": 10.0})
+    ingest("universe", FRIDAY, settings=settings, clock=clock_for(settings), warehouse=warehouse)
+    site = source("yahoo_timeseries")
+    with monkeypatch.context() as patch:
+        patch.setattr(site, "parse", lambda payload: [Batch("fundamentals", note="nothing")])
+        with pytest.raises(PasError, match="no rows in [0-9]+ answers of yahoo_timeseries; nothing was"):
+            ingest("fundamentals", FRIDAY, settings=settings, clock=clock_for(settings), warehouse=warehouse)
+    assert warehouse.rows("select 1 from raw.fundamentals limit 1") == []
