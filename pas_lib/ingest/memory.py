@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from pas_lib.datasets.base import Dataset
-from pas_lib.errors import PasError, WarehouseUnavailable
+from pas_lib.errors import PasError, TableMissing, WarehouseUnavailable
 from pas_lib.landing import Landing, Manifest
 from pas_lib.sources import Payload
 from pas_lib.sources.http import Known
@@ -88,7 +88,7 @@ def validators(data: Dataset, warehouse: Warehouse) -> dict[str, Known]:
         return {}
     try:
         rows = warehouse.rows(_KNOWN, (data.name,))
-    except (WarehouseUnavailable, psycopg.errors.UndefinedTable):
+    except (WarehouseUnavailable, TableMissing):
         return {}
     return {row["cache_key"]: Known(row["etag"], row["last_modified"], row["path"], row["sha256"]) for row in rows}
 
