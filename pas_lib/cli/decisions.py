@@ -14,7 +14,9 @@ from pas_lib.errors import PasError, UnknownName
 
 if TYPE_CHECKING:
     from pas_lib.pipeline import Decision
-    from pas_lib.pipeline.recompute import Difference, Recomputation
+    from pas_lib.pipeline.differences import Difference
+    from pas_lib.pipeline.recompute import Recomputation
+    from pas_lib.pipeline.shadow import Shadow
 
 Recompute = Annotated[
     bool,
@@ -224,6 +226,7 @@ def decide(
     from pas_lib.execution import needs_approval
     from pas_lib.pipeline import decide as run
     from pas_lib.pipeline.recompute import recompute as again
+    from pas_lib.pipeline.shadow import beside
 
     if dry_run and recompute:
         raise PasError("--dry-run decides with what is known now, --recompute with what was known then: take one")
@@ -235,16 +238,19 @@ def decide(
     result = run(session, here.settings, here.clock, here.warehouse, dry_run=dry_run)
     if not dry_run:
         here.announce()
+    shadow = beside(here.warehouse, result) if dry_run else None
     if as_json:
-        print_json(result)
+        print_json(result if shadow is None else plain(result) | _shadow(shadow))
         return
     kind = "dry run" if result.is_dry_run else result.origin
     when = "" if result.is_new else f", stored {result.decided_at:%Y-%m-%d %H:%MZ}"
     _print_decision(result, f"{kind}{when}")
     if result.plan is not None:
         _print_plan(result.plan)
-        if needs_approval(here.settings):
+        if shadow is None and needs_approval(here.settings):
             print(f"a live account waits for a person: pas approve --plan {result.plan.plan_hash}")
+    if shadow is not None:
+        _print_shadow(shadow, session)
 
 
 def _show_again(again: Recomputation, as_json: bool) -> None:
@@ -299,10 +305,29 @@ def _agree(recompute: bool, differences: Sequence[Difference]) -> None:
 
 
 def _judge(differences: Sequence[Difference]) -> None:
-    from pas_lib.pipeline.recompute import describe
+    from pas_lib.pipeline.differences import describe
 
     if differences:
         raise PasError(describe(differences))
+
+
+def _shadow(shadow: Shadow) -> dict[str, Any]:
+    changes = [plain(one) | {"change": one.change} for one in shadow.differences]
+    return {"stored": plain(shadow.stored), "stored_plan": plain(shadow.plan), "differences": changes}
+
+
+def _print_shadow(shadow: Shadow, session: date) -> None:
+    if shadow.stored is None:
+        print(f"nothing is stored for {session} to compare with")
+    elif not shadow.differences:
+        print(f"the same as stored at {shadow.stored.decided_at:%Y-%m-%d %H:%MZ}, order by order")
+    else:
+        print_table(
+            f"beside what was stored at {shadow.stored.decided_at:%Y-%m-%d %H:%MZ}",
+            ["what", "of", "stored", "now", "change"],
+            [[one.part, one.name, one.stored, one.recomputed, one.change] for one in shadow.differences],
+            note="shares and targets are parts of equity, orders are in shares of stock",
+        )
 
 
 def _print_plan(plan: Any) -> None:

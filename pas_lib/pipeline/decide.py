@@ -109,8 +109,8 @@ def decide(
     settings, clock, warehouse
         Configuration, time, and the store of record.
     dry_run
-        True computes and returns the same and stores neither decision nor plan; nothing happens at the broker. The
-        books are opened and brought up to date all the same.
+        True works out decision and plan as if the session had not been decided, from the books as they stand, and
+        writes nothing at all; the broker is only asked.
     run_id
         Who runs it, for the log.
     planner
@@ -137,7 +137,7 @@ def decide(
     if now < calendar.session_close(session):
         raise OrderError(f"session {session} has not closed yet", hint="decide after its close")
     in_time = now < calendar.session_close(calendar.next_session(session))
-    if in_time and planner is None and load_decision(warehouse, session) is None:
+    if in_time and not dry_run and planner is None and load_decision(warehouse, session) is None:
         # Sizing starts from books that show what the broker shows; the first contact opens them. In the evening the
         # account's figures at the close come with it.
         marts.require_built(warehouse, session)
@@ -145,12 +145,13 @@ def decide(
     with warehouse.connect() as conn:
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         origin = _origin(conn, session, in_time)
-        stored = None if dry_run else load_decision(warehouse, session, origin)
-        if stored is None:
+        stored = load_decision(warehouse, session, origin)
+        if stored is None or dry_run:
             # What is brought up to date above belongs to what the decision knows: its clock is read after that.
             at = clock.now()
             known = known_rows(warehouse)
-            made = work_out(session, settings, warehouse, origin, at)
+            before = stored.decided_at if stored is not None and origin == "live" else None
+            made = work_out(session, settings, warehouse, origin, at, computed_before=before)
             if not dry_run:
                 _store(conn, made, settings, warehouse, known, run_id)
             result = made.decision
@@ -158,7 +159,7 @@ def decide(
             result = stored
     # The decision is committed; its plan follows from the stored numbers, so that the next call repairs a crash in
     # between. What can no longer be traded gets no plan.
-    if result.origin == "live" and in_time:
+    if result.origin == "live" and (in_time or dry_run):
         result = replace(result, plan=_plan(result, settings, clock, warehouse, planner, dry_run=dry_run))
     return replace(result, is_dry_run=dry_run)
 
@@ -192,6 +193,7 @@ def work_out(
     origin: str,
     now: datetime,
     strategies: Sequence[Strategy] | None = None,
+    computed_before: datetime | None = None,
 ) -> Made:
     """Work out a decision from marts, books and earlier decisions; nothing is written.
 
@@ -203,6 +205,8 @@ def work_out(
         Any store with marts built up to the session and the books.
     strategies
         Those that take part; all by default.
+    computed_before
+        Model weights and regimes that were stored then or later are worked out again; None takes all as stored.
 
     Raises
     ------
@@ -210,9 +214,12 @@ def work_out(
         When the marts do not reach the session.
     """
     marts.require_built(warehouse, session)
-    model = run_model(warehouse, session, cost_bps=settings.cost_bps, strategies=strategies)
+    model = run_model(
+        warehouse, session, cost_bps=settings.cost_bps, strategies=strategies, computed_before=computed_before
+    )
     regimes = compute_regimes(warehouse, session)
-    regime = _stored_regime(warehouse, session) or regimes[-1]
+    stored = _stored_regime(warehouse, session) if computed_before is None else None
+    regime = stored or regimes[-1]
     book = read_book(warehouse, session, settings)
     names = tradable_portfolios(warehouse, model)
     asked = read_requests(warehouse, session, book, settings, scale=regime.scale, now=now)
@@ -618,6 +625,8 @@ def _plan(
     *,
     dry_run: bool,
 ) -> StoredPlan | None:
-    return (planner or create_plan)(
+    from pas_lib.pipeline.shadow import draft_plan
+
+    return (planner or (draft_plan if dry_run else create_plan))(
         execution_decision(decision, warehouse, settings), settings, clock, warehouse, dry_run=dry_run
     )

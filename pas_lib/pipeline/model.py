@@ -11,7 +11,7 @@ import bisect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ from pas_lib.warehouse import Warehouse, copy_arrow
 #: A session at which nothing is held still is a decision: it is stored as one row of cash.
 CASH_ID = "cash"
 CASH_SYMBOL = "CASH"
+
+#: After whatever is stored.
+_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 #: Where a simulation starts; only ratios of it are stored.
 CAPITAL = 1_000_000.0
@@ -79,6 +82,7 @@ def run_model(
     cost_bps: float,
     recompute: bool = False,
     strategies: Sequence[Strategy] | None = None,
+    computed_before: datetime | None = None,
 ) -> ModelRun:
     """Work out model weights and returns up to a session; nothing is written.
 
@@ -94,6 +98,8 @@ def run_model(
         True ignores what is stored and works everything out from the marts.
     strategies
         Those to run; all by default.
+    computed_before
+        Take only what was stored before as stored.
 
     Returns
     -------
@@ -104,8 +110,8 @@ def run_model(
     WarehouseError
         When a mart is missing.
     """
-    stored = {} if recompute else stored_weights(warehouse, session)
-    returned = pd.DataFrame() if recompute else stored_returns(warehouse, session)
+    stored = {} if recompute else stored_weights(warehouse, session, computed_before)
+    returned = pd.DataFrame() if recompute else stored_returns(warehouse, session, computed_before)
     first = marts.first_signal_sessions(warehouse)
     weights: dict[str, list[StrategyWeights]] = {}
     new: list[StrategyWeights] = []
@@ -313,13 +319,16 @@ def simulate_model(
 _STORED = ("portfolio_id", "session", "security_id", "symbol", "weight", "note", "until")
 
 
-def stored_weights(warehouse: Warehouse, session: date) -> dict[str, list[StrategyWeights]]:
-    """Return the stored model weights up to a session: portfolio -> oldest first."""
+def stored_weights(
+    warehouse: Warehouse, session: date, computed_before: datetime | None = None
+) -> dict[str, list[StrategyWeights]]:
+    """Return the stored model weights up to a session (and stored before a time): portfolio -> oldest first."""
     frame = marts.read(
         warehouse,
         f"select {', '.join(_STORED)} from ops.model_weights"  # noqa: S608 - own column names
-        " where session <= {session} order by portfolio_id, session, weight desc, symbol",
+        " where session <= {session} and computed_at < {before} order by portfolio_id, session, weight desc, symbol",
         session=session,
+        before=computed_before or _NEVER,
     )
     out: dict[str, list[StrategyWeights]] = {}
     records = zip(*(frame[name].tolist() for name in _STORED), strict=True)
@@ -342,12 +351,14 @@ def stored_weights(warehouse: Warehouse, session: date) -> dict[str, list[Strate
     return out
 
 
-def stored_returns(warehouse: Warehouse, session: date) -> pd.DataFrame:
-    """Return the stored model returns up to a session: sessions x portfolios."""
+def stored_returns(warehouse: Warehouse, session: date, computed_before: datetime | None = None) -> pd.DataFrame:
+    """Return the stored model returns up to a session (and stored before a time): sessions x portfolios."""
     frame = marts.read(
         warehouse,
-        "select portfolio_id, session, model_return from ops.simulated_returns where session <= {session}",
+        "select portfolio_id, session, model_return from ops.simulated_returns"
+        " where session <= {session} and computed_at < {before}",
         session=session,
+        before=computed_before or _NEVER,
     )
     if frame.empty:
         return pd.DataFrame()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -21,37 +21,15 @@ import pandas as pd
 from pas_lib import clock as calendar
 from pas_lib.errors import PasError
 from pas_lib.pipeline.decide import Made, work_out
+from pas_lib.pipeline.differences import Difference, compare, decision_differences, targets_of
 from pas_lib.pipeline.records import Decision, decision_inputs, load_decision
 from pas_lib.pipeline.regime import RegimeState
 from pas_lib.settings import Settings
 from pas_lib.strategies import Strategy, StrategyWeights, all_strategies
 from pas_lib.warehouse import DuckWarehouse, Warehouse
 
-#: What a weight or a share may differ by, and, relative to their size, other numbers: sums in another order.
-TOLERANCE = 1e-9
 #: The marts that a decision reads; dbt builds what they need.
 _MARTS = ("signals", "daily_returns", "regime_inputs")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing that was not recomputed as it was stored.
-
-    Attributes
-    ----------
-    part
-        ``weight`` (in the model of a portfolio), ``model return``, ``regime``, ``allocation``, ``share``, ``target``
-        (a holding as a share of equity), ``history`` (the same in ``ops.weight_history``), ``cap`` or ``decision``.
-    name
-        Which one: portfolio, session, symbol or series, as far as they apply.
-    stored, recomputed
-        Both values; None where there is none.
-    """
-
-    part: str
-    name: str
-    stored: float | str | None
-    recomputed: float | str | None
 
 
 @dataclass(frozen=True)
@@ -291,35 +269,12 @@ def _set_back(conn: Any, at: datetime) -> None:
 def _differences(warehouse: Warehouse, stored: Decision, made: Made) -> Iterator[Difference]:
     again = made.decision
     if stored.origin == "live":
-        yield from _compare("weight", _stored_weights(warehouse, stored.decided_at), _new_weights(made), absolute=True)
-        yield from _compare("model return", _stored_returns(warehouse, stored.decided_at), _new_returns(made))
-        yield from _compare("regime", _stored_regimes(warehouse, stored.decided_at), _new_regimes(warehouse, made))
-    yield from _compare("decision", _head(stored), _head(again))
-    for part, pick in (("allocation", _allocations), ("share", _shares)):
-        yield from _compare(part, pick(stored), pick(again), absolute=True)
-    yield from _compare("target", _targets(stored), _targets(again), absolute=True)
+        yield from compare("weight", _stored_weights(warehouse, stored.decided_at), _new_weights(made), absolute=True)
+        yield from compare("model return", _stored_returns(warehouse, stored.decided_at), _new_returns(made))
+        yield from compare("regime", _stored_regimes(warehouse, stored.decided_at), _new_regimes(warehouse, made))
+    yield from decision_differences(stored, again)
     if stored.origin == "live":
-        yield from _compare("history", _weight_history(warehouse, stored), _targets(again), absolute=True)
-    yield from _compare("cap", _caps(stored), _caps(again))
-
-
-Values = Mapping[str, float | str | None]
-
-
-def _compare(part: str, stored: Values, recomputed: Values, *, absolute: bool = False) -> Iterator[Difference]:
-    for name in sorted(stored.keys() | recomputed.keys()):
-        one, other = stored.get(name), recomputed.get(name)
-        if not _same(one, other, absolute=absolute):
-            yield Difference(part, name, one, other)
-
-
-def _same(one: float | str | None, other: float | str | None, *, absolute: bool) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        if math.isnan(one) or math.isnan(other):
-            return math.isnan(one) and math.isnan(other)
-        scale = 1.0 if absolute else max(abs(one), abs(other), 1.0)
-        return abs(one - other) <= TOLERANCE * scale
-    return one == other
+        yield from compare("history", _weight_history(warehouse, stored), targets_of(again), absolute=True)
 
 
 def _stored_weights(warehouse: Warehouse, at: datetime) -> dict[str, float | str | None]:
@@ -376,55 +331,8 @@ def _new_regimes(warehouse: Warehouse, made: Made) -> dict[str, float | str | No
     return out
 
 
-def _head(one: Decision) -> dict[str, float | str | None]:
-    return {
-        "method": one.method,
-        "allocated at": one.allocated_at.isoformat(),
-        "CCI": one.cci,
-        "S": one.scale,
-        "gross": one.gross,
-        "expected volatility": one.expected_vol,
-        "managed equity": one.managed_equity,
-    }
-
-
-def _allocations(one: Decision) -> dict[str, float | str | None]:
-    return {part.portfolio_id: part.allocation for part in one.portfolios}
-
-
-def _shares(one: Decision) -> dict[str, float | str | None]:
-    out: dict[str, float | str | None] = {}
-    for part in one.portfolios:
-        out[part.portfolio_id] = part.share
-        out[f"{part.portfolio_id} before"] = part.current
-        out[f"{part.portfolio_id} due"] = str(part.is_due)
-        out[f"{part.portfolio_id} trades"] = str(part.trades)
-    return out
-
-
-def _targets(one: Decision) -> dict[str, float | str | None]:
-    return {f"{part.portfolio_id} {symbol}": share for part in one.portfolios for symbol, share in part.weights.items()}
-
-
 def _weight_history(warehouse: Warehouse, one: Decision) -> dict[str, float | str | None]:
     rows = warehouse.rows(
         "select portfolio_id, symbol, share from ops.weight_history where decision_id = %s", (one.decision_id,)
     )
     return {f"{row['portfolio_id']} {row['symbol']}": float(row["share"]) for row in rows}
-
-
-def _caps(one: Decision) -> dict[str, float | str | None]:
-    out: dict[str, float | str | None] = {}
-    for cap in one.caps:
-        out[f"{cap.code} {cap.name} wanted"] = cap.before
-        out[f"{cap.code} {cap.name} allowed"] = cap.after
-    return out
-
-
-def describe(differences: Sequence[Difference]) -> str:
-    """Return differences as one line: how many, and the first."""
-    first = differences[0]
-    number = "1 number differs" if len(differences) == 1 else f"{len(differences)} numbers differ"
-    return (
-        f"{number} from what was stored, first {first.part} of {first.name}: {first.stored} stored, {first.recomputed}"
-    )

@@ -27,6 +27,7 @@ from pas_lib.sources.registry import read_sources
 from pas_lib.warehouse import DuckWarehouse, Warehouse
 from pas_lib.warehouse.embedded import EmbeddedPostgres
 from tests.integration.pipeline.test_decide import Planner
+from tests.integration.pipeline.test_whole_session import table_counts
 from tests.support.raw_world import RawWorld
 
 #: A Tuesday, and the last session of the month.
@@ -135,23 +136,15 @@ def pas(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return of
 
 
-def counts(warehouse: Warehouse) -> dict[str, int]:
-    tables = warehouse.rows(
-        "select table_schema || '.' || table_name as name from information_schema.tables"
-        " where table_schema in ('raw', 'ops', 'marts', 'intermediate') and table_type = 'BASE TABLE'"
-    )
-    return {t["name"]: warehouse.rows(f"select count(*) as n from {t['name']}")[0]["n"] for t in tables}
-
-
 def test_what_was_decided_comes_out_again_and_nothing_is_written(decided: Decided) -> None:
-    before = counts(decided.warehouse)
+    before = table_counts(decided.warehouse)
     # settings that changed since do not matter
     changed = decided.settings.model_copy(update={"allocation_method": "equal", "max_name_weight": 0.01})
     for session, settings in ((FIRST, changed), (SECOND, decided.settings)):
         again = recompute(session, settings, decided.warehouse)
         assert again.differences == ()
         assert again.rows > 10_000
-    assert counts(decided.warehouse) == before
+    assert table_counts(decided.warehouse) == before
     # the second decision had something to work out: a strategy was due, and days of returns and of the regime
     new = again.made.model.new_weights
     assert "wiki_attention" in {item.strategy for item in new}

@@ -62,6 +62,15 @@ def configured(sandbox: RunningSandbox, warehouse: Warehouse, tmp_path: Path) ->
     return load_settings(env, root=tmp_path)
 
 
+def table_counts(warehouse: Warehouse) -> dict[str, int]:
+    """Return the rows of every table."""
+    tables = warehouse.rows(
+        "select table_schema || '.' || table_name as name from information_schema.tables"
+        " where table_schema in ('raw', 'ops', 'marts', 'intermediate') and table_type = 'BASE TABLE'"
+    )
+    return {t["name"]: warehouse.rows(f"select count(*) as n from {t['name']}")[0]["n"] for t in tables}
+
+
 def test_from_sites_to_fills_and_back_to_the_raw_rows(
     sandbox: RunningSandbox,
     configured: Settings,
@@ -75,7 +84,9 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
         ingest(name, session, settings=configured, clock=clock, warehouse=warehouse)
     Dbt.from_settings(configured).build(session, data_tests=False)
 
+    before = table_counts(warehouse)
     dry = decide(session, configured, clock, warehouse, dry_run=True)
+    assert table_counts(warehouse) == before
     made = decide(session, configured, clock, warehouse)
     assert made.portfolios == dry.portfolios
     assert made.plan is not None
@@ -99,6 +110,33 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
         made.plan.plan_hash,
     )
 
+    # What is decided again without storing it is the same, order by order, and nothing whatever is written.
+    stored = table_counts(warehouse)
+    monkeypatch.setenv("PAS_HOME", str(configured.home))
+    monkeypatch.setenv("PAS_SANDBOX_URL", sandbox.url)
+    monkeypatch.setenv("PAS_DATABASE_URL", warehouse.url)
+    monkeypatch.setenv("PAS_CONTACT", "ops@example.com")
+    day = session.isoformat()
+    assert run(["decide", "--as-of", day, "--dry-run", "--json"]) == 0
+    shadow = json.loads(capsys.readouterr().out)
+    assert (shadow["is_dry_run"], shadow["differences"]) == (True, [])
+    assert len(shadow["plan"]["intents"]) == len(made.plan.intents)
+    monkeypatch.setenv("PAS_MAX_NAME_WEIGHT", "0.01")
+    assert run(["decide", "--as-of", day, "--dry-run", "--json"]) == 0
+    shadow = json.loads(capsys.readouterr().out)
+    monkeypatch.delenv("PAS_MAX_NAME_WEIGHT")
+    capped = {one["name"]: one for one in shadow["differences"] if one["part"] == "target"}
+    funds = {row["symbol"] for row in warehouse.rows("select symbol from raw.securities where asset_class = 'etf'")}
+    heaviest = max((share, f"{name} {symbol}") for (name, symbol), share in wanted.items() if symbol not in funds)
+    assert capped[heaviest[1]]["stored"] == pytest.approx(heaviest[0])
+    assert capped[heaviest[1]]["recomputed"] < 0.0101
+    smaller = [one for one in shadow["differences"] if one["part"] == "order" and " order buy " in one["name"]]
+    assert smaller
+    assert all(one["change"] < 0 for one in smaller)
+    assert run(["decide", "--as-of", day, "--dry-run"]) == 0
+    assert "order by order" in capsys.readouterr().out
+    assert table_counts(warehouse) == stored
+
     sandbox.clock.advance("open")
     report = execute(session, configured, clock, warehouse)
     assert report.fills > 0
@@ -107,10 +145,6 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
     assert execute(session, configured, clock, warehouse).sent == 0
     assert recompute(session, configured, warehouse).differences == ()
 
-    monkeypatch.setenv("PAS_HOME", str(configured.home))
-    monkeypatch.setenv("PAS_SANDBOX_URL", sandbox.url)
-    monkeypatch.setenv("PAS_DATABASE_URL", warehouse.url)
-    monkeypatch.setenv("PAS_CONTACT", "ops@example.com")
     held = {
         row["portfolio_id"]: row["symbol"]
         for row in warehouse.rows(
