@@ -83,16 +83,17 @@ def read_requests(
     """
     until = min(now, calendar.decision_time(session))
     rows = warehouse.rows(
-        "select portfolio_id, event, at, (details ->> 'share')::double precision as share from ops.portfolio_events"
-        " where at <= %s order by event_id",
+        # AT is a word of DuckDB's own
+        "select portfolio_id, event, \"at\", (details ->> 'share')::double precision as share"
+        ' from ops.portfolio_events where "at" <= %s order by event_id',
         (until,),
     )
     manual = warehouse.rows("select portfolio_id, status, created_at from ops.portfolios where kind = 'manual'")
     if not rows and not manual:
         return Requests()
     last = warehouse.rows(
-        "select max(decided_at) as at from ops.decisions where origin = 'live' and session < %s", (session,)
-    )[0]["at"]
+        "select max(decided_at) as newest from ops.decisions where origin = 'live' and session < %s", (session,)
+    )[0]["newest"]
     fresh = [row for row in rows if last is None or row["at"] > last]
     asked = frozenset(str(row["portfolio_id"]) for row in fresh if row["event"] == "rebalance")
     sleeves = []
