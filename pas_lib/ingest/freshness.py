@@ -12,9 +12,12 @@ from pas_lib.datasets import catalogue
 if TYPE_CHECKING:
     from pas_lib.warehouse import Warehouse
 
-#: Last good collection of each dataset: what was fetched then, not when it was loaded, is how old it is.
+#: Last good collection of each dataset: what was fetched then, not when it was loaded, is how old it is. One that asked
+#: up to an earlier day only is as old as the end of that day.
 LAST_COLLECTED = """
-select dataset, max(started_at) as collected_at
+select
+    dataset,
+    max(least(started_at, cast(watermark + 1 as timestamp) at time zone 'America/New_York')) as collected_at
 from ops.ingest_runs
 where status in ('loaded', 'unchanged') and session is not null
 group by dataset
