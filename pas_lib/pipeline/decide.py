@@ -486,6 +486,9 @@ def _wishes(
     sleeves += asked.sleeves
     held = {str(s) for one in sleeves for s in [*one.model.index, *one.held.index]}
     info = with_market(security_info(warehouse, session, held), warehouse, session, held, settings)
+    # What is held and has no price can be neither bought nor sold: the plan leaves it, and no volume limits it.
+    unpriced = {str(s) for one in sleeves for s in one.held.index} - set(book.closes)
+    info = replace(info, adv={**info.adv, **dict.fromkeys(unpriced, math.inf)})
     sizing = None if book.managed_equity is None else book.managed_equity * (1.0 - settings.cash_buffer)
     wishes, breaches = cap_wishes([wish(one) for one in sleeves], caps_of(settings), info, equity=sizing)
     return wishes, breaches, sleeves, info

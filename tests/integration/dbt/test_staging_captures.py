@@ -10,8 +10,10 @@ import pytest
 
 from tests.support.marts import Built
 
-DAY = date(2025, 12, 31)
-EVENING, LATER = datetime(2026, 1, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 17, tzinfo=UTC)
+#: A day after everything the built world knows.
+DAY = date(2026, 1, 15)
+EVENING, LATER = datetime(2026, 1, 16, 1, tzinfo=UTC), datetime(2026, 1, 16, 17, tzinfo=UTC)
+OF_THE_DAY = f"where event_date = '{DAY}'"
 Put = Callable[..., None]
 
 
@@ -26,7 +28,7 @@ def put(built: Built) -> Iterator[Put]:
 
     yield add
     for dataset in used:
-        built.warehouse.execute(f"delete from raw.{dataset}")
+        built.warehouse.execute(f"delete from raw.{dataset} {OF_THE_DAY}")
 
 
 def test_mentions(built: Built, put: Put):
@@ -36,7 +38,7 @@ def test_mentions(built: Built, put: Put):
     put("reddit_mentions", EVENING, **{**row, "symbol": "S001", "rank": 2}, mentions=40)
     found = built.warehouse.rows(
         "select symbol, mentions, is_common_word, known_at, superseded_at, first_known_at"
-        " from staging.stg_raw__reddit_mentions order by symbol, known_at"
+        f" from staging.stg_raw__reddit_mentions {OF_THE_DAY} order by symbol, known_at"
     )
     assert [tuple(row.values()) for row in found] == [
         ("IT", 90, True, EVENING, LATER, EVENING),
@@ -52,7 +54,7 @@ def test_headlines(built: Built, put: Put):
     put("news_headlines", LATER, headline="S001 wins again", sentiment=0.6, **row)
     found = built.warehouse.rows(
         "select headline, sentiment, published_at, known_at, superseded_at from staging.stg_raw__news_headlines"
-        " order by known_at"
+        f" {OF_THE_DAY} order by known_at"
     )
     assert [tuple(row.values()) for row in found] == [
         ("S001 wins", 0.5, EVENING, EVENING, LATER),
@@ -71,11 +73,15 @@ def test_scores_and_ratings(built: Built, put: Put):
     assert [
         tuple(row.values())
         for row in rows(
-            "select symbol, score, known_at, superseded_at from staging.stg_raw__google_trends order by known_at"
+            "select symbol, score, known_at, superseded_at from staging.stg_raw__google_trends"
+            f" {OF_THE_DAY} order by known_at"
         )
     ] == [("S001", 80.0, EVENING, LATER), ("S001", 81.0, LATER, None)]
-    assert [tuple(row.values()) for row in rows("select symbol, score from staging.stg_raw__dc_insider_scores")] == [
-        ("S001", 55.0)
-    ]
-    found = rows("select app, rating, ratings, superseded_at from staging.stg_raw__app_reviews order by ordinal")
+    assert [
+        tuple(row.values())
+        for row in rows(f"select symbol, score from staging.stg_raw__dc_insider_scores {OF_THE_DAY}")
+    ] == [("S001", 55.0)]
+    found = rows(
+        f"select app, rating, ratings, superseded_at from staging.stg_raw__app_reviews {OF_THE_DAY} order by ordinal"
+    )
     assert [tuple(row.values()) for row in found] == [("Go", 4.5, 100, None), ("Go", 4.0, 50, None)]

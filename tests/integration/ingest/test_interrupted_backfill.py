@@ -124,7 +124,8 @@ def test_answers_of_another_day_are_not_used(road: Road) -> None:
     road.clock.at = EVENING + timedelta(days=3)
     road.site.seen.clear()
     road.collect("prices", date(2026, 2, 2), start=START)
-    assert len(symbols(road.site.seen)) == SYMBOLS
+    # The last question of the process that was killed may still arrive: each symbol counts once.
+    assert len(set(symbols(road.site.seen))) == SYMBOLS
 
 
 def test_another_window_is_another_backfill(road: Road) -> None:

@@ -188,6 +188,7 @@ def test_a_row_of_the_same_moment_that_came_after_the_decision_does_not_count(ow
     assert f"congress_aggregate {FRIDAY} S007" in {one.name for one in found.of("weight")}
 
 
+@pytest.mark.slow
 def test_whatever_was_changed_in_the_store_is_named(own: Decided, pas: Callable[[Decided], Pas]) -> None:
     D = SECOND.isoformat()
     (row,) = own.warehouse.rows(
