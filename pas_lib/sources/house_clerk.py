@@ -97,7 +97,7 @@ def _unzipped(body: bytes) -> bytes:
             if name is None:
                 raise ValueError(f"the archive holds no index, only {', '.join(archive.namelist()) or 'nothing'}")
             return archive.read(name)
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
         raise ValueError(f"the archive is damaged or cut off ({error})") from None
 
 
