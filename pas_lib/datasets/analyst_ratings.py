@@ -41,6 +41,8 @@ DATASET = Dataset(
     known_at_doc="when the source last changed it at the first load, else when it was published",
     cadence="daily",
     tolerance=timedelta(days=7),
+    may_be_empty=True,
+    quiet=timedelta(days=7),
     sources=("benzinga", "benzinga_page", "yahoo_summary"),
     max_quarantine_share=0.05,
     max_failed_share=0.05,

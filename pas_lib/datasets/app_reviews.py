@@ -38,6 +38,7 @@ DATASET = Dataset(
     cadence="weekly",
     history="none",
     tolerance=timedelta(days=15),
+    quiet=timedelta(days=21),
     sources=("quiver_appratings", "quiver_scores"),
     ordinal="ordinal",
     rules=(

@@ -160,7 +160,10 @@ class Dataset:
         Below this share of the rows of the collection before, the load is refused. Only where a site states everything
         each time: how much an increment holds says nothing.
     may_be_empty : bool
-        An empty answer is not a failure.
+        An empty answer is not a failure, while the newest row is no older than ``quiet``.
+    quiet : timedelta, optional
+        The longest time between rows that became known one after another: weekends and holidays at least. After it, a
+        site that answers only repeats old bytes. ``None`` where nothing new may come for as long as it likes.
     history_start : date, optional
         Start of the first full load.
     overlap : timedelta
@@ -205,6 +208,7 @@ class Dataset:
     max_vanished_share: float = 0.2
     min_count_share: float | None = None
     may_be_empty: bool = False
+    quiet: timedelta | None = None
     history_start: date | None = None
     overlap: timedelta = timedelta(days=7)
     followers: tuple[str, ...] = ()

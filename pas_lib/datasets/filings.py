@@ -78,6 +78,7 @@ DATASET = Dataset(
     ),
     cadence="weekly",
     tolerance=timedelta(days=15),
+    quiet=timedelta(days=15),
     sources=("sec_submissions", "sec_index", "yahoo_calendar"),
     all_sources=True,
     max_quarantine_share=0.02,

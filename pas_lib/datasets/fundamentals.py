@@ -43,6 +43,7 @@ DATASET = Dataset(
     known_at_doc="00:00 New York of the first session after the filing date; the fetch time where none is stated",
     cadence="weekly",
     tolerance=timedelta(days=15),
+    quiet=timedelta(days=21),
     sources=("yahoo_summary", "yahoo_timeseries", "sec_facts"),
     all_sources=True,
     max_quarantine_share=0.02,

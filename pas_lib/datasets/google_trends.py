@@ -21,6 +21,7 @@ DATASET = Dataset(
     cadence="weekly",
     history="none",
     tolerance=timedelta(days=15),
+    quiet=timedelta(days=15),
     min_count_share=0.5,
     sources=("quiver_scores",),
 )

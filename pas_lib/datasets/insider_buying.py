@@ -70,6 +70,8 @@ DATASET = Dataset(
     known_at_doc="when the filing was accepted",
     cadence="daily",
     tolerance=timedelta(days=7),
+    may_be_empty=True,
+    quiet=timedelta(days=7),
     sources=("quiver_api", "quiver_page", "sec_edgar"),
     max_quarantine_share=0.05,
     history_start=HISTORY_START,

@@ -51,6 +51,7 @@ DATASET = Dataset(
     known_at_doc="time of posting; a date without time: 00:00 New York of the first session after it; else the fetch",
     cadence="weekly",
     tolerance=timedelta(days=120),
+    quiet=timedelta(days=60),
     sources=("quiver_api", "quiver_page", "senate_lda"),
     max_quarantine_share=0.05,
     history_start=date(2015, 1, 1),

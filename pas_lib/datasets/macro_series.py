@@ -42,6 +42,7 @@ DATASET = Dataset(
     ),
     cadence="daily",
     tolerance=timedelta(days=7),
+    quiet=timedelta(days=10),
     sources=("fred", "fredgraph"),
     history_start=None,
     scope_columns=("series_id",),

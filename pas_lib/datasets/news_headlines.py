@@ -34,6 +34,7 @@ DATASET = Dataset(
     cadence="daily",
     history="none",
     tolerance=timedelta(days=4),
+    quiet=timedelta(days=6),
     sources=("finviz",),
     rules=(
         Rule(

@@ -71,6 +71,7 @@ DATASET = Dataset(
     known_at_doc="00:00 New York of the first session after the report date",
     cadence="daily",
     tolerance=timedelta(days=14),
+    quiet=timedelta(days=21),
     sources=("quiver_api", "quiver_page"),
     official=("house_clerk", "senate_efd"),
     parse_only=("congress_mirrors",),

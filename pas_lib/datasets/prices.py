@@ -62,6 +62,7 @@ DATASET = Dataset(
     known_at_doc="the session's close",
     cadence="daily",
     tolerance=timedelta(days=4),
+    quiet=timedelta(days=6),
     sources=("yahoo_chart", "alpaca_bars"),
     critical=True,
     history_start=date(2023, 1, 1),

@@ -29,6 +29,7 @@ DATASET = Dataset(
     cadence="daily",
     history="none",
     tolerance=timedelta(days=4),
+    quiet=timedelta(days=6),
     min_count_share=0.3,
     sources=("apewisdom",),
     rules=(

@@ -17,6 +17,7 @@ DATASET = Dataset(
     known_at_doc="the session's close",
     cadence="daily",
     tolerance=timedelta(days=4),
+    quiet=timedelta(days=6),
     sources=("yahoo_chart",),
     history_start=date(2023, 1, 1),
     scope_columns=("symbol",),

@@ -28,6 +28,7 @@ DATASET = Dataset(
     known_at_doc="the second day after, 00:00 UTC",
     cadence="daily",
     tolerance=timedelta(days=7),
+    quiet=timedelta(days=7),
     sources=("wikimedia",),
     history_start=date(2024, 6, 1),
     overlap=timedelta(days=3),

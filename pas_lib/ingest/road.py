@@ -45,6 +45,8 @@ Progress = Callable[[int, int, str], None]
 
 #: Seconds a collection waits for another one of the same dataset.
 _PATIENCE = 3600
+#: So many days asked one by one do not all hold nothing.
+_WEEK = 5
 
 
 @dataclass(frozen=True)
@@ -478,9 +480,8 @@ def read_run(
     for name, intake in intakes.items():
         intake.finish()
         notes += intake.notes()
-        nothing = intake.parsed == 0 and not intake.listed and not manifest.is_unchanged
-        if nothing and not catalogue()[name].may_be_empty:
-            raise PayloadError(f"{name}: no rows in {len(manifest.files)} payloads; nothing was loaded")
+        if intake.parsed == 0 and not intake.listed and not manifest.is_unchanged:
+            _judge_empty(conn, catalogue()[name], manifest, intake, tables.get(name))
         # Beside other sources' rows those of one would not be missed.
         if catalogue()[name].all_sources and not manifest.is_unchanged and (silent := intake.silent()):
             raise PayloadError(
@@ -539,6 +540,27 @@ def _judge_count(conn: psycopg.Connection[Any], data: Dataset, parsed: int, sour
             f"{data.name}: {parsed} rows from {sources}, where the collection before had {before[0]}"
             f" (less than {data.min_count_share:.0%}); nothing was loaded",
         )
+
+
+def _judge_empty(
+    conn: psycopg.Connection[Any], data: Dataset, manifest: Manifest, intake: Intake, table: str | None
+) -> None:
+    """Refuse a collection without rows, unless there may have been nothing since the newest row of its sources."""
+    said = f"{data.name}: no rows in {len(manifest.files)} payloads"
+    if not data.may_be_empty:
+        raise PayloadError(f"{said}; nothing was loaded")
+    if data.quiet is None:
+        return
+    if len(manifest.files) >= _WEEK:
+        raise PayloadError(f"{said}: {_WEEK} days in a row never hold nothing; nothing was loaded")
+    found = conn.execute(
+        trusted(f"select max(known_at) from {table or data.table} where source = any(%s)"),  # noqa: S608
+        (list(intake.sources),),
+    ).fetchone()
+    newest = found[0] if found else None
+    if newest is None or manifest.fetched_at - newest > data.quiet:
+        since = "ever" if newest is None else f"since {newest.astimezone(NY):%Y-%m-%d}"
+        raise PayloadError(f"{said}, nor any {since}: longer than {data.quiet.days} days; nothing was loaded")
 
 
 def _judge_missing(data: Dataset, missing: list[str], asked: int) -> list[str]:

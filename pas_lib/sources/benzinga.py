@@ -6,14 +6,14 @@ Targets adjusted for later splits (``adjusted_pt_*``) know the future and are ne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from pas_lib.clock import NY, next_session_midnight
+from pas_lib.clock import NY, next_session_midnight, sessions
 from pas_lib.sources import ratings
 from pas_lib.sources.base import (
     Ask,
@@ -29,13 +29,12 @@ from pas_lib.sources.base import (
 )
 from pas_lib.sources.members import canonical
 
-if TYPE_CHECKING:
-    pass
-
 _PAGE = 1000
 _FIELDS = ("id", "date", "time", "ticker", "analyst", "action_company", "rating_current", "pt_current", "updated")
 #: What is compared as a whole at the end of a week; older ratings are hardly touched any more.
 _COMPARED = timedelta(days=90)
+#: So many sessions do not pass without a rating.
+_WEEK = 5
 
 
 class Benzinga(Source):
@@ -104,7 +103,7 @@ class Benzinga(Source):
             raise payload.error(str(said), field_name="ratings")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise payload.error("not a list of objects", field_name="ratings")
-        if not rows and payload.context and re.search(r"[?&]page=0\b", payload.url):
+        if not rows and _must_hold(payload.context) and re.search(r"[?&]page=0\b", payload.url):
             raise payload.error("no ratings at all", field_name="ratings")
         if rows:
             missing = next((name for name in _FIELDS if name not in rows[0]), None)
@@ -127,6 +126,13 @@ class Benzinga(Source):
             start, end = (date.fromisoformat(payload.context[name]) for name in ("from", "to"))
             scopes = [{"scope_start": start, "scope_end": end}]
         return [Batch("analyst_ratings", records=records, scopes=scopes, rejects=rejects)]
+
+
+def _must_hold(context: Mapping[str, str]) -> bool:
+    """Return whether a window is so long that there are ratings in it; of what has changed, there may be nothing."""
+    if context.get("kind") != "window":
+        return False
+    return len(sessions(date.fromisoformat(context["from"]), date.fromisoformat(context["to"]))) >= _WEEK
 
 
 _symbol = lru_cache(maxsize=16_384)(canonical)

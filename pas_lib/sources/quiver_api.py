@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pas_lib.clock import NY
 from pas_lib.sources import congress, insiders, quiver_contracts, quiver_lobbying
@@ -23,9 +23,6 @@ from pas_lib.sources.base import (
     key_of,
 )
 from pas_lib.sources.envelope import read_json
-
-if TYPE_CHECKING:
-    pass
 
 _PAGE = 5000
 

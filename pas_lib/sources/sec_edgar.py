@@ -8,7 +8,7 @@ securities are not shares and are skipped too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +25,7 @@ from pas_lib.sources.base import (
     Request,
     Source,
     base_url,
+    document_name,
     excerpt,
     looks_like_html,
 )
@@ -33,7 +34,7 @@ from pas_lib.sources.edgar import absent, error_code, stated_title, stop_if_refu
 #: The day's index appears then.
 INDEX_TIME = time(22, 15)
 #: A first load without dates goes back this far: every filing is a request of its own.
-_FIRST_LOAD = timedelta(days=35)
+FIRST_LOAD = timedelta(days=35)
 _FORMS = frozenset({"4", "4/A"})
 _LINE = re.compile(r"\s(?P<cik>\d{1,10})\s+(?P<filed>\d{8}|\d{4}-\d{2}-\d{2})\s+(?P<path>edgar/data/\S+\.txt)\s*$")
 _ACCESSION = re.compile(r"(\d{10}-\d{2}-\d{6})")
@@ -49,27 +50,14 @@ class SecEdgar(Source):
     site = "sec"
     host = "https://www.sec.gov"
     accepts = frozenset({403, 404})
+    has_documents = True
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per weekday whose index is out."""
-        base = base_url(self, ask.settings)
-        local = ask.now.astimezone(NY)
-        last = local.date() if local.time() >= INDEX_TIME else local.date() - timedelta(days=1)
-        if ask.end is not None:
-            last = min(last, ask.end)
-        day = ask.start_of("")
+        first = ask.start_of("")
         if not ask.starts and ask.end is None and ask.start <= insiders.HISTORY_START:
-            day = max(day, last - _FIRST_LOAD)
-        while day <= last:
-            if day.weekday() < 5:
-                yield Request(
-                    self.name,
-                    ask.dataset,
-                    f"form.{day:%Y%m%d}",
-                    f"{base}/Archives/edgar/daily-index/{day.year}/QTR{(day.month + 2) // 3}/form.{day:%Y%m%d}.idx",
-                    context={"kind": "index", "day": day.isoformat()},
-                )
-            day += timedelta(days=1)
+            first = max(first, index_out(ask) - FIRST_LOAD)
+        yield from index_requests(self, ask, first, {"kind": "index"})
 
     def expand(self, request: Request, payload: Payload) -> Iterable[Request]:
         """Yield one request per filing the index names; each is listed under the company and every owner."""
@@ -82,6 +70,8 @@ class SecEdgar(Source):
             if form not in _FORMS or accession is None or accession[1] in seen:
                 continue
             seen.add(accession[1])
+            if document_name(path) in request.skip:
+                continue
             yield Request(
                 self.name,
                 request.dataset,
@@ -127,6 +117,32 @@ class SecEdgar(Source):
                 _check_whole(payload, lines)
             return [Batch("insider_buying", note=f"{sum(form in _FORMS for form, _ in lines)} listings of Form 4")]
         return [_filing(payload)]
+
+
+def index_out(ask: Ask) -> date:
+    """Return the last day whose index is out."""
+    local = ask.now.astimezone(NY)
+    return local.date() if local.time() >= INDEX_TIME else local.date() - timedelta(days=1)
+
+
+def index_requests(site: Source, ask: Ask, first: date, context: Mapping[str, str]) -> Iterable[Request]:
+    """Yield one request per weekday from ``first`` on whose index is out; over a weekend the one before it."""
+    base = base_url(site, ask.settings)
+    last = index_out(ask)
+    if ask.end is not None:
+        last = min(last, ask.end)
+    day = min(first, last - timedelta(days=max(0, last.weekday() - 4)))
+    while day <= last:
+        if day.weekday() < 5:
+            yield Request(
+                site.name,
+                ask.dataset,
+                f"form.{day:%Y%m%d}",
+                f"{base}/Archives/edgar/daily-index/{day.year}/QTR{(day.month + 2) // 3}/form.{day:%Y%m%d}.idx",
+                context={"day": day.isoformat(), **context},
+                skip=ask.known,
+            )
+        day += timedelta(days=1)
 
 
 def absent_day(payload: Payload) -> str:

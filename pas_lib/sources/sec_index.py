@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pyarrow as pa
 
 from pas_lib.clock import NY
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url, looks_like_html
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, looks_like_html
 from pas_lib.sources.edgar import absent, stated_title, stop_if_refused
 from pas_lib.sources.filings import ACCESSION, PERIODIC, read_day
-from pas_lib.sources.sec_edgar import INDEX_TIME, absent_day
+from pas_lib.sources.sec_edgar import FIRST_LOAD, absent_day, index_out, index_requests
 
-#: A first load goes back this far: the submissions tell the rest.
-_FIRST_LOAD = timedelta(days=35)
 _TAIL = re.compile(r"\s(\d{1,10})\s+(\d{8}|\d{4}-\d{2}-\d{2})\s+(edgar/data/\S+)\s*$")
 _RECEIVED = re.compile(r"^Last Data Received:\s+([A-Z][a-z]{2})[a-z]* +(\d{1,2}), (\d{4})", re.M)
 _GAP = re.compile(r"\s{2,}")
@@ -37,24 +35,10 @@ class SecIndex(Source):
 
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per weekday whose index is out."""
-        base = base_url(self, ask.settings)
-        local = ask.now.astimezone(NY)
-        last = local.date() if local.time() >= INDEX_TIME else local.date() - timedelta(days=1)
-        if ask.end is not None:
-            last = min(last, ask.end)
-        day = ask.start_of("")
+        first = ask.start_of("")
         if "" not in ask.starts and ask.end is None:
-            day = max(day, last - _FIRST_LOAD)
-        while day <= last:
-            if day.weekday() < 5:
-                yield Request(
-                    self.name,
-                    ask.dataset,
-                    f"form.{day:%Y%m%d}",
-                    f"{base}/Archives/edgar/daily-index/{day.year}/QTR{(day.month + 2) // 3}/form.{day:%Y%m%d}.idx",
-                    context={"day": day.isoformat(), "forms": "periodic"},
-                )
-            day += timedelta(days=1)
+            first = max(first, index_out(ask) - FIRST_LOAD)
+        yield from index_requests(self, ask, first, {"forms": "periodic"})
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is an index of EDGAR or one of its refusals."""
