@@ -130,8 +130,8 @@ class Benzinga(Source):
 
 def _must_hold(context: Mapping[str, str]) -> bool:
     """Return whether a window is so long that there are ratings in it; of what has changed, there may be nothing."""
-    if context.get("kind") != "window":
-        return False
+    if "from" not in context or "to" not in context:
+        return context.get("kind") == "window"
     return len(sessions(date.fromisoformat(context["from"]), date.fromisoformat(context["to"]))) >= _WEEK
 
 
