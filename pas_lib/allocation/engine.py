@@ -19,10 +19,11 @@ import pandas as pd
 from pas_lib.allocation import methods, sizing
 from pas_lib.allocation.covariance import Covariance, Shrinkage, estimate
 from pas_lib.allocation.errors import AllocationError, NoSolution
-from pas_lib.allocation.weekly import ClippedCell, checked_returns, weekly_returns, winsorise
+from pas_lib.allocation.weekly import ClippedCell, DailyReturns, clip_outliers, compound_weeks, day_text, read_returns
 from pas_lib.errors import SettingsError
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 WEEKS_PER_YEAR = 52
 MIN_WEEKS = 4
@@ -52,11 +53,11 @@ class Allocation:
 class _Window:
     """The estimation window: who is optimised, on what."""
 
-    weekly: pd.DataFrame
+    counts: tuple[int, ...]
     optimised: tuple[int, ...]
     young: tuple[int, ...]
     constant: tuple[int, ...]
-    weeks: pd.DatetimeIndex
+    weeks: tuple[str, ...]
     cleaned: FloatArray
     clipped: tuple[ClippedCell, ...]
 
@@ -141,12 +142,15 @@ def allocate(
     A portfolio whose returns do not vary at all is left out of the optimisation with share 0 (it returns when it
     varies).
     """
-    daily = checked_returns(daily_returns)
-    n = daily.shape[1]
+    given = read_returns(daily_returns)
+    # Worked out in the order of names, so that the order of columns cannot decide ties, or a tree of hrp.
+    order = sorted(range(len(given.names)), key=given.names.__getitem__)
+    daily = DailyReturns(tuple(given.names[i] for i in order), given.days, given.values[:, order])
+    names = list(daily.names)
+    n = len(names)
     chosen = methods.get_method(method)
     _check_settings(n, min_weight, max_weight, gross_cap, target_vol, risk_free, scale, band, max_weeks, vol_clamp)
     target = float(np.clip(target_vol, *vol_clamp))
-    names = list(daily.columns)
     diagnostics: dict[str, Any] = {
         "method": method,
         "method_used": method,
@@ -221,13 +225,15 @@ def allocate(
         )
         final, kept, note = banded.shares, banded.kept, banded.note
         diagnostics["turnover"] = float(np.abs(final - held).sum())
-    weights = pd.Series(final, index=daily.columns, name="weight")
+    in_order = np.empty(n)
+    in_order[order] = final
+    weights = pd.Series(in_order, index=_as_text(daily_returns.columns), name="weight")
     diagnostics.update(
         method_used=used,
         reason="; ".join(reasons),
         n_weeks=len(window.weeks),
-        window=[f"{day:%Y-%m-%d}" for day in window.weeks[[0, -1]]] if len(window.weeks) else [],
-        weeks_by_portfolio={k: int(v) for k, v in window.weekly.notna().sum().items()},
+        window=[window.weeks[0], window.weeks[-1]] if window.weeks else [],
+        weeks_by_portfolio=dict(zip(names, window.counts, strict=True)),
         young=[names[i] for i in window.young],
         constant=[names[i] for i in window.constant],
         mean={names[i]: float(m) for i, m in zip(opt, moments.mean, strict=True)} if moments else {},
@@ -288,46 +294,57 @@ def _check_settings(
         raise SettingsError(f"max_weeks {max_weeks} is below the {MIN_WEEKS} weeks an estimate needs")
 
 
-def _window(daily: pd.DataFrame, week_ends: Iterable[Any] | None, max_weeks: int) -> _Window:
+def _window(daily: DailyReturns, week_ends: Iterable[Any] | None, max_weeks: int) -> _Window:
     """Choose the weeks and the portfolios to optimise."""
-    weekly = weekly_returns(daily, week_ends).iloc[-max_weeks:]
-    values = weekly.to_numpy()
-    counts = (~np.isnan(values)).sum(axis=0)
-    young = [i for i in range(values.shape[1]) if counts[i] < MIN_WEEKS]
-    constant = [i for i in range(values.shape[1]) if counts[i] >= MIN_WEEKS and _is_constant(values[:, i])]
-    cleaned, clipped = winsorise(weekly)
-    matrix = cleaned.to_numpy()
-    optimised = [i for i in range(values.shape[1]) if i not in young and i not in constant]
+    weekly = compound_weeks(daily, week_ends)
+    ends, values = weekly.week_ends[-max_weeks:], weekly.values[-max_weeks:]
+    present = ~np.isnan(values)
+    counts = present.sum(axis=0)
+    unvarying = _constant(values, present)
+    young = [int(i) for i in np.flatnonzero(counts < MIN_WEEKS)]
+    constant = [int(i) for i in np.flatnonzero((counts >= MIN_WEEKS) & unvarying)]
+    matrix, clipped = clip_outliers(values)
+    optimised = [int(i) for i in np.flatnonzero((counts >= MIN_WEEKS) & ~unvarying)]
     while optimised:
-        complete = ~np.isnan(matrix[:, optimised]).any(axis=1)
+        complete = present[:, optimised].all(axis=1)
         if complete.sum() >= MIN_WEEKS:
-            still = [i for i in optimised if _is_constant(matrix[complete, i])]
-            if not still:
+            common = matrix[complete][:, optimised]
+            flags = _constant(common, np.ones_like(common, dtype=bool))
+            if not flags.any():
                 break
-            constant += still
-            optimised = [i for i in optimised if i not in still]
+            constant += [i for i, flag in zip(optimised, flags, strict=True) if flag]
+            optimised = [i for i, flag in zip(optimised, flags, strict=True) if not flag]
             continue
         # Too few common weeks: the portfolio with the shortest record waits with the young ones.
         shortest = min(optimised, key=lambda i: (counts[i], -i))
         optimised.remove(shortest)
         young.append(shortest)
-    rows = ~np.isnan(matrix[:, optimised]).any(axis=1) if optimised else np.zeros(len(weekly), dtype=bool)
-    cells = tuple(cell for cell in clipped if cell.portfolio in {str(daily.columns[i]) for i in optimised})
+    rows = present[:, optimised].all(axis=1) if optimised else np.zeros(len(ends), dtype=bool)
+    cells = tuple(
+        ClippedCell(daily.names[column], day_text(ends[row]), before, after)
+        for row, column, before, after in clipped
+        if column in optimised
+    )
     return _Window(
-        weekly=weekly,
+        counts=tuple(counts.tolist()),
         optimised=tuple(optimised),
         young=tuple(sorted(young)),
         constant=tuple(sorted(constant)),
-        weeks=pd.DatetimeIndex(weekly.index[rows]),
+        weeks=tuple(ends[rows].astype("datetime64[D]").astype(str).tolist()),
         cleaned=matrix[rows][:, optimised],
         clipped=cells,
     )
 
 
-def _is_constant(series: FloatArray) -> bool:
-    """Whether the valid values do not vary beyond rounding."""
-    valid = series[~np.isnan(series)]
-    return bool(valid.std() <= 1e-12 * max(float(np.abs(valid).max()), 1e-300))
+def _constant(values: FloatArray, present: BoolArray) -> BoolArray:
+    """Columns whose valid values do not vary beyond rounding; true for a column without any."""
+    n = np.maximum(present.sum(axis=0), 1)
+    filled = np.where(present, values, 0.0)
+    centred = np.where(present, values - filled.sum(axis=0) / n, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=0) / n)
+    size = np.maximum(np.abs(filled).max(axis=0, initial=0.0), 1e-300)
+    result: BoolArray = deviation <= 1e-12 * size
+    return result
 
 
 def _covariance(window: _Window, shrink: Shrinkage, ddof: int) -> Covariance | None:
@@ -395,8 +412,9 @@ def _previous(
 
 def _labelled(shares: pd.Series | Mapping[str, float], names: list[str], what: str) -> FloatArray:
     """Shares in the order of the portfolios; a portfolio without one has 0."""
-    aligned = pd.Series({str(name): float(share) for name, share in shares.items()}, dtype=float)
-    values: FloatArray = np.asarray(aligned.reindex(names).fillna(0.0), dtype=np.float64)
+    given = {str(name): float(share) for name, share in shares.items()}
+    values = np.array([given.get(name, 0.0) for name in names], dtype=np.float64)
+    values[np.isnan(values)] = 0.0
     if not np.isfinite(values).all() or (values < 0.0).any():
         bad = names[int(np.argmax(~np.isfinite(values) | (values < 0.0)))]
         raise AllocationError(f"{what} share of {bad} must be a finite number of at least 0")
@@ -422,6 +440,11 @@ def _shape(cov: Covariance | None) -> dict[str, Any]:
         "effective_rank": float(np.exp(-(share * np.log(share)).sum())),
         "max_correlation": float(off.max()) if off.size else None,
     }
+
+
+def _as_text(columns: pd.Index) -> pd.Index:
+    """Column labels as text; labels that are text already stay the same object, which costs nothing."""
+    return columns if isinstance(columns.dtype, pd.StringDtype) else columns.map(str)
 
 
 def _number(value: float) -> float | None:

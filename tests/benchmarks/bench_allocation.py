@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from pas_lib.allocation import allocate, ledoit_wolf
+from pas_lib.allocation import METHODS, allocate, ledoit_wolf
 from pas_lib.allocation.solvers import max_sharpe_long_only
 from tests.benchmarks.report import Result, best_ms, missing, peer
 
@@ -102,12 +102,12 @@ def run() -> Iterator[Result]:
         columns=[f"p{i}" for i in range(18)],
     )
     current = pd.Series(0.05, index=daily.columns)
-    for method in ("max_sharpe", "max_sharpe_exact"):
+    for method in sorted(METHODS):
 
         def whole(method: str = method) -> object:
             return allocate(daily, current=current, method=method)
 
         ms = best_ms(whole, repeat=30, cpu=True)
         yield Result(
-            f"allocate({method}): all steps, 200 days x 18 portfolios", ms, gate="at most 10 ms", passed=ms <= 10.0
+            f"allocate({method}): all steps, 200 days x 18 portfolios", ms, gate="at most 2 ms", passed=ms <= 2.0
         )

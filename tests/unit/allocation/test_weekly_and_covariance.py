@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from pas_lib.allocation import AllocationError, estimate, ledoit_wolf, weekly_returns, winsorise
-from pas_lib.allocation.weekly import checked_returns
+from pas_lib.allocation.weekly import checked_returns, clip_outliers
 
 
 def daily(values: object, start: str = "2025-01-06", columns: str = "a") -> pd.DataFrame:
@@ -76,6 +76,8 @@ def test_refusals_name_portfolio_and_session() -> None:
         checked_returns(pd.concat([frame, frame]))
     with pytest.raises(AllocationError, match="not a number"):
         checked_returns(pd.DataFrame({"a": ["x"]}, index=pd.bdate_range("2025-01-06", periods=1)))
+    with pytest.raises(AllocationError, match="no date"):
+        checked_returns(pd.DataFrame({"a": [0.1]}, index=pd.DatetimeIndex([None])))
 
 
 def test_unsorted_and_zoned_index_are_brought_in_order() -> None:
@@ -118,6 +120,39 @@ def test_winsorising_leaves_ordinary_weeks_alone() -> None:
     cleaned, cells = winsorise(frame)
     assert cells == ()
     pd.testing.assert_frame_equal(cleaned, frame)
+
+
+def clipped_cell_by_cell(values: np.ndarray, limit: float) -> np.ndarray:
+    """The definition, one cell after another."""
+    result = values.copy()
+    for i, j in np.ndindex(values.shape):
+        others = np.delete(values[:, j], i)
+        others = others[~np.isnan(others)]
+        if np.isnan(values[i, j]) or len(others) < 7 or others.std(ddof=1) <= 1e-12 * np.abs(others).max():
+            continue
+        gap, most = values[i, j] - others.mean(), limit * others.std(ddof=1)
+        result[i, j] = others.mean() + np.sign(gap) * most if abs(gap) > most else values[i, j]
+    return result
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 30),
+    st.integers(0, 2**32 - 1),
+    st.floats(1.5, 6.0),
+    st.sampled_from([0.0, 1e-9, 1.0, 1e4]),
+    st.floats(0.0, 0.4),
+)
+def test_no_outlier_is_missed(n: int, seed: int, limit: float, level: float, holes: float) -> None:
+    """Near the limit, beside holes, in columns that hardly vary or lie far from zero: as judged one by one."""
+    rng = np.random.default_rng(seed)
+    values = level + rng.standard_t(2, (n, 6)) * 10.0 ** rng.uniform(-6, 1, 6)
+    values[:, 0] = level + 1e-3 * (np.arange(n) == n // 2)
+    values[rng.random(values.shape) < holes] = np.nan
+    cleaned, cells = clip_outliers(values, limit=limit)
+    assert_allclose(cleaned, clipped_cell_by_cell(values, limit), rtol=1e-12, atol=0)
+    changed = np.argwhere((cleaned != values) & ~np.isnan(values))
+    assert sorted((row, column) for row, column, _, _ in cells) == sorted(map(tuple, changed.tolist()))
 
 
 @settings(max_examples=25, deadline=None)
