@@ -14,7 +14,7 @@ import psycopg
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.errors import NotReady
+from api.errors import NotReady, Unprocessable
 from pas_lib.errors import PasError
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
@@ -34,6 +34,8 @@ async def audited(request: Request) -> AsyncIterator[None]:
     ------
     NotReady
         If it cannot be recorded: then nothing is done.
+    Unprocessable
+        If the body holds what no text of a database may hold.
     """
     if request.method in {"GET", "HEAD", "OPTIONS"}:
         yield
@@ -76,9 +78,17 @@ def _readable(raw: bytes) -> Any:
     if len(raw) > _LARGEST:
         return {"bytes": len(raw)}
     try:
-        return json.loads(raw)
-    except ValueError:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
         return {"bytes": len(raw)}
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError:
+        raise Unprocessable("body: it holds a number or a character that JSON does not have") from None
+    if "\\u0000" in text:
+        raise Unprocessable("body: it holds the character U+0000")
+    return body
 
 
 def _one_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from pas_lib.errors import PasError, SettingsError, UnknownName, WarehouseError, WarehouseUnavailable
 
@@ -126,4 +127,18 @@ def install(app: FastAPI) -> None:
         detail = str(error.detail)
         if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
             detail = "no such address; /docs lists what there is"
-        return problem(request, error.status_code, detail, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request))
+            detail = f"{request.method} is not possible here; {headers['Allow']} is"
+        return problem(request, error.status_code, detail, headers)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods of all routes of a path: the framework names those of the first one only."""
+    found: set[str] = set()
+    for route in app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)

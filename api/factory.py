@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from api import errors
+from api import errors, openapi
 from api.audit import audited
 from api.auth import Guard, require_read
 from api.etag import EntityTags
@@ -23,6 +23,7 @@ from api.routers import (
     events,
     explain,
     jobs,
+    logs,
     portfolios,
     prometheus,
     quarantine,
@@ -36,6 +37,16 @@ from pas_lib.clock import Clock, SystemClock, clock_for
 from pas_lib.settings import Settings
 
 VERSION = "0.1.0"
+
+_DESCRIPTION = """
+Shares and weights are fractions (0.25 is a quarter), money is in US dollars, returns are fractions per day unless a
+name says otherwise, times are UTC, `null` means not known or not defined.
+
+Every answer says in `X-PAS-Source` whether it was read from PostgreSQL or, while that is away, from the DuckDB mirror,
+and how old that is. JSON answers carry an `ETag`; ask again with `If-None-Match` and get 304 while nothing has changed.
+A failure is `application/problem+json` with one line of detail. Every write is recorded in `ops.audit_log` before it is
+done.
+"""
 
 log = logging.getLogger("api")
 
@@ -80,10 +91,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
         version=VERSION,
         summary="What is held, why, how it did, and what was known at the time.",
         lifespan=lifespan,
+        description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        responses={"default": {"model": errors.Problem, "description": "what went wrong, in one line"}},
+        openapi_url=None,
     )
+    # What the framework derives is completed (see api.openapi); served to those who may read.
+    app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign]
     app.state.settings = settings
     app.state.clock = clock
     app.state.market_clock = market_clock or clock_for(settings)
@@ -103,6 +117,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(research.router, dependencies=reading)
     app.include_router(explain.router, dependencies=reading)
     app.include_router(events.router, dependencies=reading)
+    app.include_router(logs.router, dependencies=reading)
     app.include_router(control.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(portfolios.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(jobs.router, dependencies=[Depends(require_read), Depends(audited)])

@@ -17,7 +17,7 @@ _FREE = ("/static/", "/health")
 
 
 class Limits:
-    """Refuses a client that asks too often (429 with Retry-After) or sends too much (413).
+    """Refuses a client that asks too often (429 with Retry-After), sends too much (413) or what cannot be read (400).
 
     Parameters
     ----------
@@ -42,6 +42,10 @@ class Limits:
         if not request.url.path.startswith(_FREE) and not self._limiter.hit(self._item, client):
             detail = f"more than {self._item.amount} requests in a minute"
             await problem(request, 429, detail, {"Retry-After": "60"})(scope, receive, send)
+            return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # No text of a database may hold it.
+            await problem(request, 400, "the address holds the character U+0000")(scope, receive, send)
             return
         stated = request.headers.get("content-length", "")
         if stated.isdigit() and int(stated) > LARGEST_BODY:

@@ -364,7 +364,7 @@ class RegimePoint(Answer):
 class Regime(RegimePoint):
     """The latest one, with its parts."""
 
-    parts: Any = Field(description="contribution of each series")
+    parts: dict[str, float | None] = Field(description="contribution of each series")
     note: str
     computed_at: datetime
 
@@ -532,11 +532,40 @@ class Done(Answer):
 
 
 class TradingState(Answer):
-    """The trading state that was set."""
+    """The trading state, with who set it, when and why."""
 
-    state: str
-    by: str
+    state: Literal["ACTIVE", "REDUCING", "HALTED"]
+    by: str | None = Field(description="null while it was never set")
     reason: str
+    set_at: datetime | None
+
+
+class StoredApproval(Answer):
+    """A person's word on one plan, as it was stored."""
+
+    approval_id: int
+    session: date = Field(description="session that decided the plan")
+    plan_hash: str
+    decision: str = Field(description="approved or refused; the newest word on a plan counts")
+    decided_by: str
+    decided_at: datetime
+    expires_at: datetime = Field(description="an approval holds until the close of the execution session")
+    broker: str
+    account_number: str
+    note: str
+
+
+class LogEntry(Answer):
+    """One event of a program."""
+
+    log_id: int
+    logged_at: datetime
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    program: str = Field(description="DAG and task, or the program that wrote it")
+    event: str
+    session: date | None
+    run_id: str | None
+    fields: dict[str, Any] = Field(description="what the event carries; never a credential")
 
 
 # ---------------------------------------------------------------------------------------------------- collection

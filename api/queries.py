@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from api import models
-from api.errors import NotFound, NotReady
+from api.errors import NotFound, NotReady, Unprocessable
 from api.store import Reader
 from pas_lib.errors import UnknownName
 
@@ -54,6 +55,40 @@ def paged(
         limit=limit,
         next_page=page + 1 if len(found) > limit else None,
     )
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """In which order a listing comes.
+
+    Attributes
+    ----------
+    by : str, optional
+        A column of the answer; the listing's own order by default, which also tells equal rows apart.
+    direction : {"asc", "desc"}
+        Rows without a value come last in both.
+    """
+
+    by: str | None = None
+    direction: Literal["asc", "desc"] = "desc"
+
+    def clause(self, model: type[BaseModel], own: str) -> str:
+        """Return the order of a statement.
+
+        Raises
+        ------
+        Unprocessable
+            If the answer has no such column.
+        """
+        if self.by is None:
+            return f" order by {own}"
+        if self.by not in model.model_fields:
+            raise Unprocessable(str(UnknownName("column", self.by[:80], model.model_fields)))
+        return f" order by {self.by} {self.direction} nulls last, {own}"
+
+
+#: A listing's own order.
+AS_IT_COMES = Sorting()
 
 
 # --------------------------------------------------------------------------------------------------------- book
@@ -231,6 +266,7 @@ def trades(
     end: date | None = None,
     page: int = 1,
     limit: int = 100,
+    sorting: Sorting = AS_IT_COMES,
 ) -> models.Listing[models.Trade]:
     """Return the trades of one portfolio (or of all), newest first."""
     one = None if portfolio_id == ALL else portfolio_id
@@ -244,7 +280,8 @@ def trades(
     found = paged(
         reader,
         models.Trade,
-        f"select {_TRADE_COLUMNS} from ops.trades{clause} order by executed_at desc, trade_id",  # noqa: S608
+        f"select {_TRADE_COLUMNS} from ops.trades{clause}"  # noqa: S608 - columns of the model
+        + sorting.clause(models.Trade, "executed_at desc, trade_id"),
         parameters,
         page=page,
         limit=limit,
@@ -270,6 +307,7 @@ def orders(
     symbol: str | None = None,
     page: int = 1,
     limit: int = 100,
+    sorting: Sorting = AS_IT_COMES,
 ) -> models.Listing[models.Order]:
     """Return orders, newest session first."""
     clause, parameters = _where(
@@ -284,7 +322,7 @@ def orders(
         reader,
         models.Order,
         f"select {_ORDER_COLUMNS} from ops.orders{clause}"  # noqa: S608 - columns of the model
-        " order by session desc, portfolio_id, symbol, side, attempt, client_order_id",
+        + sorting.clause(models.Order, "session desc, portfolio_id, symbol, side, attempt, client_order_id"),
         parameters,
         page=page,
         limit=limit,
@@ -299,6 +337,7 @@ def weight_history(
     end: date | None = None,
     page: int = 1,
     limit: int = 100,
+    sorting: Sorting = AS_IT_COMES,
 ) -> models.Listing[models.StoredWeight]:
     """Return the stored target weights of a portfolio, newest session first, then by weight."""
     require_portfolio(reader, portfolio_id)
@@ -314,10 +353,68 @@ def weight_history(
         reader,
         models.StoredWeight,
         f"select {_WEIGHT_COLUMNS} from ops.weight_history{clause}"  # noqa: S608 - columns of the model
-        " order by session desc, weight desc, symbol, decision_id",
+        + sorting.clause(models.StoredWeight, "session desc, weight desc, symbol, decision_id"),
         parameters,
         page=page,
         limit=limit,
+    )
+
+
+_APPROVAL_COLUMNS = ", ".join(models.StoredApproval.model_fields)
+
+
+def approvals(
+    reader: Reader, *, session: date | None = None, page: int = 1, limit: int = 100
+) -> models.Listing[models.StoredApproval]:
+    """Return what people said to plans, the newest first."""
+    clause, parameters = _where({"session": ("session = %(session)s", session)})
+    return paged(
+        reader,
+        models.StoredApproval,
+        f"select {_APPROVAL_COLUMNS} from ops.approvals{clause} order by approval_id desc",  # noqa: S608
+        parameters,
+        page=page,
+        limit=limit,
+    )
+
+
+_LOG_COLUMNS = ", ".join(models.LogEntry.model_fields)
+
+
+def logs(
+    reader: Reader,
+    *,
+    levels: tuple[str, ...] = (),
+    program: str | None = None,
+    event: str | None = None,
+    session: date | None = None,
+    run_id: str | None = None,
+    page: int = 1,
+    limit: int = 100,
+) -> models.Listing[models.LogEntry]:
+    """Return events of the programs, the newest first."""
+    clause, parameters = _where(
+        {
+            "program": ("program = %(program)s", program),
+            "event": ("event = %(event)s", event),
+            "session": ("session = %(session)s", session),
+            "run_id": ("run_id = %(run_id)s", run_id),
+        }
+    )
+    if levels:
+        names = ", ".join(f"%(level_{n})s" for n in range(len(levels)))
+        clause += f"{' and' if clause else ' where'} level in ({names})"
+        parameters |= {f"level_{n}": level for n, level in enumerate(levels)}
+    rows = reader.records(
+        f"select {_LOG_COLUMNS} from ops.system_logs{clause}"  # noqa: S608 - columns of the model
+        " order by log_id desc limit %(limit)s offset %(offset)s",
+        {**parameters, "limit": limit + 1, "offset": (page - 1) * limit},
+    )
+    return models.Listing[models.LogEntry](
+        records=[models.LogEntry.model_validate({**row, "fields": as_json(row["fields"])}) for row in rows[:limit]],
+        page=page,
+        limit=limit,
+        next_page=page + 1 if len(rows) > limit else None,
     )
 
 
@@ -356,6 +453,14 @@ def allocations(reader: Reader, session: date | None = None) -> models.Allocatio
         cash=None if shares is None else 1.0 - shares,
         records=[models.Allocation.model_validate({**row, "trades": bool(row["trades"])}) for row in rows],
     )
+
+
+def trading_state(reader: Reader) -> models.TradingState:
+    """Return the trading state; while nothing was ever set everything is allowed."""
+    row = reader.first("select state, set_by, reason, set_at from ops.trading_state order by state_id desc limit 1")
+    if row is None:
+        return models.TradingState(state="ACTIVE", by=None, reason="never lowered", set_at=None)
+    return models.TradingState(state=row["state"], by=row["set_by"], reason=row["reason"], set_at=row["set_at"])
 
 
 # ----------------------------------------------------------------------------------------------------- research

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator
 
 from api import models, queries
@@ -26,6 +26,18 @@ Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page")]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="which page, from 1")]
 Start = Annotated[date | None, Query(description="first session")]
 End = Annotated[date | None, Query(description="last session")]
+
+
+def _sorting(
+    sort_by: Annotated[str | None, Query(max_length=80, description="column to order by; newest first by default")] = (
+        None
+    ),
+    order: Annotated[Literal["asc", "desc"], Query(description="direction; empty values come last in both")] = "desc",
+) -> queries.Sorting:
+    return queries.Sorting(sort_by, order)
+
+
+Sorted = Annotated[queries.Sorting, Depends(_sorting)]
 
 
 @router.get("/portfolios")
@@ -50,18 +62,22 @@ def positions(read: Read, portfolio_id: PortfolioOrAll) -> models.PositionList:
 def trades(
     read: Read,
     portfolio_id: PortfolioOrAll,
+    sorting: Sorted,
     start: Start = None,
     end: End = None,
     limit: Limit = 100,
     page: PageNumber = 1,
 ) -> models.Listing[models.Trade]:
     """Return a portfolio's trades, newest first; `start` and `end` are execution sessions."""
-    return read(lambda r: queries.trades(r, portfolio_id, start=start, end=end, page=page, limit=limit))
+    return read(
+        lambda r: queries.trades(r, portfolio_id, start=start, end=end, page=page, limit=limit, sorting=sorting)
+    )
 
 
 @router.get("/orders")
 def orders(
     read: Read,
+    sorting: Sorted,
     portfolio_id: Annotated[str | None, Query(max_length=120)] = None,
     state: Annotated[str | None, Query(max_length=40, description="e.g. filled, rejected, unknown")] = None,
     session: Annotated[date | None, Query(description="session that decided them")] = None,
@@ -72,7 +88,14 @@ def orders(
     """Return orders as last known, newest session first."""
     return read(
         lambda r: queries.orders(
-            r, portfolio_id=portfolio_id, state=state, session=session, symbol=symbol, page=page, limit=limit
+            r,
+            portfolio_id=portfolio_id,
+            state=state,
+            session=session,
+            symbol=symbol,
+            page=page,
+            limit=limit,
+            sorting=sorting,
         )
     )
 
@@ -81,13 +104,16 @@ def orders(
 def weight_history(
     read: Read,
     portfolio_id: PortfolioId,
+    sorting: Sorted,
     start: Start = None,
     end: End = None,
     limit: Limit = 1000,
     page: PageNumber = 1,
 ) -> models.Listing[models.StoredWeight]:
     """Return the target weights as they were stored when they were decided, newest session first."""
-    return read(lambda r: queries.weight_history(r, portfolio_id, start=start, end=end, page=page, limit=limit))
+    return read(
+        lambda r: queries.weight_history(r, portfolio_id, start=start, end=end, page=page, limit=limit, sorting=sorting)
+    )
 
 
 @router.get("/allocations")
@@ -96,3 +122,14 @@ def allocations(
 ) -> models.AllocationList:
     """Return a session's decision: method, indicator, scale, and each portfolio's share of equity."""
     return read(lambda reader: queries.allocations(reader, session))
+
+
+@router.get("/approvals")
+def approvals(
+    read: Read,
+    session: Annotated[date | None, Query(description="session that decided the plan")] = None,
+    limit: Limit = 100,
+    page: PageNumber = 1,
+) -> models.Listing[models.StoredApproval]:
+    """Return what people said to order plans, the newest first."""
+    return read(lambda r: queries.approvals(r, session=session, page=page, limit=limit))

@@ -158,4 +158,6 @@ def set_trading_state(request: Request, wanted: BreakerRequest) -> models.Tradin
         set_state(warehouse, request.app.state.market_clock, wanted.state, who=wanted.by, reason=wanted.reason)
     except GuardError as error:
         raise Unprocessable(str(error)) from None
-    return models.TradingState(state=wanted.state, by=wanted.by.strip(), reason=wanted.reason.strip())
+    return models.TradingState(
+        state=wanted.state, by=wanted.by.strip(), reason=wanted.reason.strip(), set_at=market_now(request)
+    )

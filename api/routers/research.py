@@ -72,6 +72,12 @@ def risk_rules(read: Read) -> models.RiskRuleList:
     return read(risk.rules)
 
 
+@router.get("/risk/breaker")
+def trading_state(read: Read) -> models.TradingState:
+    """Return the trading state: ACTIVE, REDUCING (only what lowers exposure) or HALTED (only cancels)."""
+    return read(queries.trading_state)
+
+
 @router.get("/risk/{portfolio_id}")
 def portfolio_risk(read: Read, portfolio_id: PortfolioOrAll) -> models.RiskAnswer:
     """Return the risk of the holdings as they are now, had they been held over the last 504 sessions.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 
+from api.auth import Guard, require_read
 from api.models import Health, Readiness
 from api.pages import TEMPLATES
 from api.store import Store
@@ -44,9 +45,18 @@ def root() -> Response:
     return RedirectResponse("/dashboard", status_code=307)
 
 
+@router.get("/openapi.json", include_in_schema=False, dependencies=[Depends(require_read)])
+def description(request: Request) -> JSONResponse:
+    """Return the description of the interface."""
+    return JSONResponse(request.app.openapi())
+
+
 @router.get("/docs", include_in_schema=False)
-def docs(request: Request) -> HTMLResponse:
-    """Show every address with its parameters. Open: it holds no data, and needs nothing from elsewhere."""
+def docs(request: Request) -> Response:
+    """Show every address with its parameters; without a token or a session, lead to the log-in."""
+    guard: Guard = request.app.state.guard
+    if guard.level_of(request) is None:
+        return RedirectResponse("/dashboard/login", status_code=303)
     schema: dict[str, Any] = request.app.openapi()
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in schema["paths"].items():

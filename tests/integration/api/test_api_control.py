@@ -52,7 +52,9 @@ def test_approval(filled: Warehouse, client: TestClient) -> None:
 
 def test_breaker(filled: Warehouse, client: TestClient) -> None:
     answer = client.post("/risk/breaker", json=HALT, headers=ADMIN)
-    assert (answer.status_code, answer.json()) == (201, HALT)
+    stored = HALT | {"set_at": "2026-02-02T13:00:00Z"}
+    assert (answer.status_code, answer.json()) == (201, stored)
+    assert client.get("/risk/breaker").json() == stored
     latest = filled.rows("select state, set_by, reason from ops.trading_state order by state_id desc limit 1")
     assert latest == [{"state": "HALTED", "set_by": "Ada", "reason": "strange fills"}]
     assert "HALTED" in client.get("/dashboard").text

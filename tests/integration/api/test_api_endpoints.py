@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from pas_lib.clock import FixedClock
 from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse.system_log import SystemLog
 from tests.integration.api import seed
+from tests.integration.api.conftest import MARKET_NOW
 
 
 def get(client: TestClient, path: str, **params: Any) -> Any:
@@ -98,6 +101,73 @@ def test_trades_and_orders(filled: Warehouse, client: TestClient) -> None:
         == 1
     )
     assert "session" in refused(client, "/orders", 422, session="yesterday")
+
+
+def test_listings_can_be_sorted(filled: Warehouse, client: TestClient) -> None:
+    by_price = get(client, "/trades/all", sort_by="price", order="asc")["records"]
+    assert [t["price"] for t in by_price] == [50.0, 50.0, 50.0, 400.25, 400.25]
+    # Equal ones come as the listing has them, and pages fit together.
+    pages = [get(client, "/trades/all", sort_by="price", order="asc", limit=2, page=n)["records"] for n in (1, 2, 3)]
+    assert [t for page in pages for t in page] == by_price
+    assert [t["trade_id"] for t in by_price[:3]] == ["t4", "t2", "t0"]
+    # A value that is missing comes last in both directions.
+    for order in ("asc", "desc"):
+        prices = [
+            o["filled_avg_price"] for o in get(client, "/orders", sort_by="filled_avg_price", order=order)["records"]
+        ]
+        assert prices[-1] is None
+        assert prices[:-1] == sorted(prices[:-1], reverse=order == "desc")
+    weights = get(client, "/weight_history/congress_aggregate", sort_by="symbol", order="asc")["records"]
+    assert [w["symbol"] for w in weights] == ["AAA", "AAA", "BRK.B", "BRK.B", "CCC", "CCC"]
+    for path in ("/trades/all", "/orders", "/weight_history/congress_aggregate"):
+        for attack in ATTACKS:
+            refused(client, path, 422, sort_by=attack)
+
+
+def test_logs_and_approvals(filled: Warehouse, client: TestClient) -> None:
+    clock = FixedClock(MARKET_NOW)
+    SystemLog(filled, clock, "decide.decide", session=seed.FIRST, run_id="r7").write("info", "begun", names=3)
+    SystemLog(filled, clock, "freshness").write("error", "stale", datasets=["prices"])
+    SystemLog(filled, clock, "decide.decide", session=seed.SECOND).write("warning", "few")
+    newest = get(client, "/logs")["records"]
+    assert [(one["level"], one["program"], one["event"]) for one in newest] == [
+        ("warning", "decide.decide", "few"), ("error", "freshness", "stale"), ("info", "decide.decide", "begun"),
+    ]  # fmt: skip
+    assert newest[1]["fields"] == {"datasets": ["prices"]}
+    assert [one["event"] for one in get(client, "/logs", level="warning")["records"]] == ["few", "stale"]
+    assert [one["event"] for one in get(client, "/logs", program="decide.decide", level="info")["records"]] == [
+        "few", "begun",
+    ]  # fmt: skip
+    assert get(client, "/logs", session="2026-01-30", run_id="r7")["records"][0]["fields"] == {"names": 3}
+    assert get(client, "/logs", limit=2)["next_page"] == 2
+    assert [one["event"] for one in get(client, "/logs", limit=2, page=2)["records"]] == ["begun"]
+    refused(client, "/logs", 422, level="loud")
+
+    assert get(client, "/approvals")["records"] == []
+    body = {"session": "2026-01-30", "plan_hash": "p", "decision": "refused", "by": "Ada", "note": "too much"}
+    assert client.post("/approvals", json=body, headers={"Authorization": seed.ADMIN}).status_code == 201
+    (one,) = get(client, "/approvals", session="2026-01-30")["records"]
+    assert (one["decision"], one["decided_by"], one["note"], one["plan_hash"]) == ("refused", "Ada", "too much", "p")
+    assert get(client, "/approvals", session="2026-02-02")["records"] == []
+
+
+def test_a_method_that_is_not_there_names_those_that_are(filled: Warehouse, client: TestClient) -> None:
+    for path, methods in (("/approvals", "GET, POST"), ("/metrics/x", "GET, POST"), ("/portfolios/x/weights", "PUT")):
+        answer = client.delete(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+        assert answer.json()["detail"] == f"DELETE is not possible here; {methods} is"
+
+
+def test_characters_no_text_may_hold(filled: Warehouse, client: TestClient) -> None:
+    for path in ("/orders?symbol=%00", "/positions/a%00b"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    admin = {"Authorization": seed.ADMIN, "Content-Type": "application/json"}
+    for body in (rb'{"by": "\u0000"}', rb'{"by": "\ud800"}', b'{"by": NaN}', b'{"by": 1e999}'):
+        answer = client.post("/risk/breaker", content=body, headers=admin)
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), body[:30]
+    assert client.post("/risk/breaker", content=b"[" * 100_000, headers=admin).status_code == 400
+    assert filled.rows("select count(*) as n from ops.trading_state") == [{"n": 2}]
 
 
 def test_decisions(filled: Warehouse, client: TestClient) -> None:
@@ -241,7 +311,7 @@ def test_identifiers_are_checked(filled: Warehouse, client: TestClient) -> None:
         refused(client, "/db/prices", 422, sort_by=attack)
         refused(client, "/db/prices", 422, fields=f"symbol,{attack}")
         refused(client, "/db/prices", 422, order=attack)
-        assert client.get(f"/db/{attack}").status_code == 404
+        assert client.get(f"/db/{attack}").status_code == (400 if "%00" in attack else 404)
     for table in ("nosuch", "pg_user", "information_schema.tables", "staging.prices", "price"):
         assert f"unknown table '{table}'" in refused(client, f"/db/{table}", 404)
     assert filled.rows("select count(*) as n from raw.prices") == [{"n": 15}]
