@@ -58,6 +58,8 @@ DATASET = Dataset(
         Column("ordinal", "integer", "Numbers otherwise equal rows, from 0."),
     ),
     key=("contract_id", "modification", "action_date", "ordinal"),
+    # Where ids are digests a corrected contract has another one.
+    subject=("symbol", "action_date"),
     event_date="action_date",
     known_at=known_at,
     known_at_doc=(
@@ -70,8 +72,8 @@ DATASET = Dataset(
     sources=("quiver_api", "quiver_page", "usaspending"),
     max_quarantine_share=0.05,
     history_start=date(2018, 1, 1),
-    # Defence appears 90 days after the action.
-    overlap=timedelta(days=100),
+    # Defence appears 90 days after the action, and corrections weeks later.
+    overlap=timedelta(days=140),
     ordinal="ordinal",
     named=Named("recipient"),
     windowed=True,

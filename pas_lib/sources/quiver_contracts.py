@@ -6,6 +6,8 @@ Exact repetitions are frequent (one recorded answer has 51 different rows of 196
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
@@ -27,25 +29,27 @@ def from_rows(rows: list[dict[str, Any]], payload: Payload) -> Batch:
     """
     asked = payload.context.get("symbol")
     needed = FIELDS if asked else ("Ticker", *FIELDS)
+    start = payload.context.get("start")
     own = [row for row in rows if all(name in row for name in needed)]
     if rows and not own:
         missing = next(name for name in needed if name not in rows[0])
         raise payload.error(f"column {missing!r} not found among {', '.join(rows[0])}")
-    return _batch(
+    stated = [
         (
-            (
-                row,
-                row.get("Ticker") or asked,
-                row["Date"],
-                row.get("action_date"),
-                row["Amount"],
-                row["Agency"],
-                row["Description"],
-            )
-            for row in own
-        ),
-        payload,
-    )
+            row,
+            row.get("Ticker") or asked,
+            row["Date"],
+            row.get("action_date"),
+            row["Amount"],
+            row["Agency"],
+            row["Description"],
+        )
+        for row in own
+    ]
+    batch = _batch(stated, payload)
+    if start:
+        batch.scopes.extend(_stated_completely(stated, date.fromisoformat(start)))
+    return batch
 
 
 def _batch(rows: Iterable[tuple[Any, ...]], payload: Payload) -> Batch:
@@ -86,6 +90,23 @@ def _batch(rows: Iterable[tuple[Any, ...]], payload: Payload) -> Batch:
     return Batch(DATASET, records=records, rejects=rejects)
 
 
+def _stated_completely(rows: Iterable[tuple[Any, ...]], since: date = date.min) -> list[dict[str, Any]]:
+    """Return the days a list states completely: newest first, those after its last one, which may be cut.
+
+    Of a longer list this page is a part of, the pages before it state what is newer. What was announced later than it
+    was acted on is listed under the later day, so no action of such a day is missing.
+    """
+    days: list[date] = []
+    for row in rows:
+        try:
+            days.append(disclosed.read_day(row[2]))
+        except ValueError:
+            continue
+    if not days or any(later > earlier for earlier, later in pairwise(days)):
+        return []
+    return [{"scope_start": max(since, days[-1] + timedelta(days=1))}]
+
+
 def from_page(payload: Payload, text: str) -> Batch:
     """Return the records of the page's table: symbol, date, amount, agency, description.
 
@@ -111,6 +132,7 @@ def from_page(payload: Payload, text: str) -> Batch:
     if not rows:
         raise payload.error("no contracts on the page", field_name="myTable")
     batch = _batch(rows, payload)
+    batch.scopes.extend(_stated_completely(rows))
     if not batch.records:
         first = batch.rejects[0].reason if batch.rejects else "no symbols"
         raise payload.error(f"no row can be read: {first}", field_name="myTable")

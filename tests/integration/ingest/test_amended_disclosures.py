@@ -69,3 +69,64 @@ def test_a_corrected_report_of_lobbying_counts_once_and_from_its_correction_on(r
         ("DDD", 1.0, False, reported),
     ]
     assert road.collect("lobbying", date(2026, 2, 2)).status == "unchanged"
+
+
+def test_a_corrected_contract_counts_once_and_from_its_correction_on(road: Road) -> None:
+    def contract(symbol: str, amount: float, day: str = "2026-01-20", acted: str = "2026-01-12") -> dict[str, Any]:
+        about = {"Description": f"WORK OF {symbol}", "Agency": "DEPARTMENT OF ENERGY"}
+        return {"Ticker": symbol, "Date": day, "action_date": acted, "Amount": amount, **about}
+
+    old = contract("OLD", 9e6, "2025-12-02", "2025-12-01")
+    twice = contract("BBB", 2e6)
+    shown = [contract("AAA", 6e7), twice, twice, contract("CUT", 1e6, "2025-12-02", "2025-12-01"), old]
+
+    def contracts(request: Seen) -> Answer | None:
+        return Answer(json.dumps(shown)) if request.path.endswith("/live/govcontractsall") else None
+
+    road.world.instead = contracts
+    road.collect("gov_contracts")
+    road.at(2026, 2, 7, 1)
+    # The list goes back less far than before: what is older than its last day, or of it, says nothing.
+    shown[:] = [contract("AAA", 4e7, "2026-02-03"), contract("NEW", 5e6, "2026-02-03", "2026-02-02"), twice, old]
+    road.collect("gov_contracts", date(2026, 2, 6))
+    corrected = datetime(2026, 2, 7, 1, tzinfo=UTC)
+    rows = road.rows(
+        "select symbol, amount, is_deleted, known_at from raw.gov_contracts where ingested_at > '2026-02-01'"
+        " order by symbol, is_deleted desc"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("AAA", 6e7, True, corrected),
+        ("AAA", 4e7, False, corrected),
+        ("BBB", 2e6, True, corrected),
+        ("NEW", 5e6, False, corrected),
+    ]
+    assert road.collect("gov_contracts", date(2026, 2, 6)).status == "unchanged"
+    # A past that is asked for again tells of a correction, too, but not since when: it is known from now on.
+    road.at(2026, 2, 8, 1)
+    shown[0] = contract("AAA", 3e7, "2026-02-03")
+    again = road.collect("gov_contracts", date(2026, 2, 6), start=date(2026, 1, 1))
+    assert (again.new, again.deleted) == (1, 1)
+    rows = road.rows("select known_at from raw.gov_contracts where amount = 3e7")
+    assert rows == [{"known_at": datetime(2026, 2, 8, 1, tzinfo=UTC)}]
+
+
+def test_a_page_of_contracts_in_another_order_withdraws_nothing(road: Road) -> None:
+    road.settings = road.settings.model_copy(update={"dataset_sources": {"gov_contracts": ("quiver_page",)}})
+    line = "<tr><td><a>{}</a></td><td>{}</td><td>${}</td><td>DEPARTMENT OF ENERGY</td><td>WORK</td></tr>"
+    shown = [("AAA", "Jan. 29, 2026", "5"), ("BBB", "Jan. 28, 2026", "6"), ("CCC", "Jan. 27, 2026", "7")]
+
+    def page(request: Seen) -> Answer | None:
+        lines = "".join(line.format(*row) for row in shown)
+        text = f'<html><table id="myTable">{lines}</table></html>'
+        found = request.path.endswith("/sources/govcontracts")
+        return Answer(text, content_type="text/html") if found else None
+
+    road.world.instead = page
+    assert road.collect("gov_contracts").new == 3
+    road.at(2026, 2, 1, 1)
+    shown[:] = [("CCC", "Jan. 27, 2026", "7"), ("AAA", "Jan. 29, 2026", "5")]
+    assert road.collect("gov_contracts").deleted == 0
+    road.at(2026, 2, 2, 1)
+    shown[:] = [("AAA", "Jan. 29, 2026", "4"), ("CCC", "Jan. 27, 2026", "7")]
+    result = road.collect("gov_contracts")
+    assert (result.new, result.deleted) == (1, 2)

@@ -216,3 +216,25 @@ def test_another_source_begins_with_its_own_history(only, here, warehouse):
     assert [row["source"] for row in spans] == ["quiver_api", "senate_lda"]
     assert spans[1]["first"] < date(2025, 5, 1)
     assert second.deleted == 0
+
+
+def test_contracts_as_the_users_site_last_corrected_them_are_what_counts(moving, warehouse, tmp_path):
+    settings = settings_at(moving.url, warehouse.url, tmp_path)
+    collect("gov_contracts", settings, warehouse)
+    actions = [a for a in build_actions(moving.world) if a.symbol]
+    corrected = [a for a in actions if a.hidden and FRIDAY < a.hidden <= date(2026, 3, 6) and a.visible <= FRIDAY]
+    assert corrected
+    for to in ("2026-02-20", "2026-03-06"):
+        moving.clock.advance(f"{to}T20:00")
+        result = collect("gov_contracts", settings, warehouse, date.fromisoformat(to))
+        assert (result.changed, result.status) == (0, "loaded")
+    today = date(2026, 3, 6)
+    public = [a for a in actions if a.visible <= today and not (a.hidden and a.hidden <= today)]
+    expected = sorted((a.symbol, a.day, a.amount) for a in public for _ in range(a.copies))
+    rows = warehouse.rows(
+        "select symbol, action_date, amount from (select distinct on (contract_id, modification, action_date, ordinal)"
+        " * from raw.gov_contracts order by contract_id, modification, action_date, ordinal, known_at desc,"
+        " row_id desc) latest where not is_deleted"
+    )
+    first = min(row["action_date"] for row in rows)
+    assert sorted(tuple(row.values()) for row in rows) == [row for row in expected if row[1] >= first]
