@@ -51,6 +51,9 @@ DATASET = Dataset(
         Column("transaction_date", "date", "Day of the transaction."),
         Column("filed_at", "timestamptz", "When the filing was accepted."),
         Column("is_amendment", "boolean", "Whether the filing corrects an earlier one; NULL where not told."),
+        Column(
+            "original_filed", "date", "Day of the filing that an amendment corrects, as it states it.", hashed=False
+        ),
         Column("is_planned", "boolean", "Whether the trade followed a plan under rule 10b5-1; NULL where not told."),
         Column("accession", "text", "Number of the filing.", hashed=False),
         Column("ordinal", "integer", "Numbers lines with an equal key, from 0."),

@@ -52,6 +52,13 @@ DATASET = Dataset(
             hashed=False,
         ),
         Column("document", "text", "Number of the official filing; '' where the source does not tell.", default=""),
+        Column("filed_at", "timestamptz", "Time of filing, where the source tells the hour.", hashed=False),
+        Column(
+            "amendment",
+            "integer",
+            "Number of the amendment of a report, 0 for the report itself; NULL where not told.",
+            hashed=False,
+        ),
         Column("ordinal", "integer", "Numbers otherwise equal rows, from 0."),
     ),
     key=(

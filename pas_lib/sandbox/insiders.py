@@ -68,6 +68,8 @@ class Filing:
     owners: tuple[Owner, ...]
     accepted: datetime
     lines: tuple[Line, ...]
+    #: An amendment's: the day of the filing it corrects.
+    corrects: date | None = None
 
     @property
     def filed(self) -> date:
@@ -164,7 +166,8 @@ def build_filings(world: World) -> tuple[Filing, ...]:
         if rng.random() < 0.04:
             changed = tuple(replace(x, shares=float(np.round(x.shares * 1.1) + 1)) for x in lines)
             later = filing.filed + timedelta(days=int(rng.integers(3, 30)))
-            filings.append(replace(filing, form="4/A", accepted=_acceptance(rng, later, False), lines=changed))
+            accepted = _acceptance(rng, later, False)
+            filings.append(replace(filing, form="4/A", accepted=accepted, lines=changed, corrects=filing.filed))
 
     for _ in range(wanted):
         listing = companies[int(rng.integers(len(companies)))]

@@ -242,6 +242,7 @@ def _filing(payload: Payload) -> Batch:
         "is_ten_percent_owner": _flag(owners, "isTenPercentOwner"),
         "is_other": _flag(owners, "isOther"),
         "is_amendment": form.endswith("/A"),
+        "original_filed": _original(root),
         "is_planned": None if root.find("aff10b5One") is None else (_text(root, "aff10b5One") or "").lower() in _TRUE,
         "accession": accession,
     }
@@ -284,6 +285,15 @@ def _text(node: ElementTree.Element, path: str) -> str | None:
         return None
     value = found.find("value")
     return insiders.text_or_none((value if value is not None else found).text)
+
+
+def _original(root: ElementTree.Element) -> date | None:
+    """Return the day of the filing that is amended; None where none, or no day, is stated."""
+    stated = _text(root, "dateOfOriginalSubmission")
+    try:
+        return date.fromisoformat(stated[:10]) if stated else None
+    except ValueError:
+        return None
 
 
 def _flag(owners: list[ElementTree.Element], name: str) -> bool:

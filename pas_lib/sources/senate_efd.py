@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -46,9 +46,10 @@ _TOKEN = re.compile(rb"name=[\"']csrfmiddlewaretoken[\"']\s+value=[\"']([^\"']+)
 _ENTRANCE = b"prohibition_agreement"
 _LINK = re.compile(r"href=[\"']/search/view/(ptr|paper)/([0-9a-fA-F-]{36})/[\"'][^>]*>(.*?)</a>", re.S)
 _DOCUMENT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_AMENDMENT = re.compile(r"\(Amendment\s+\d+\)")
+_AMENDMENT = re.compile(r"\(Amendment\s+(\d+)\)")
 _OFFICE = re.compile(r"^\s*(?P<family>[^,()]+),\s*(?P<given>[^()]+?)\s*(?:\((?:Former )?Senator\)|$)")
-_FILED = re.compile(r"Filed\s+(\d{1,2}/\d{1,2}/\d{4})\s*@")
+#: Full hours come without minutes.
+_FILED = re.compile(r"Filed\s+(\d{1,2}/\d{1,2}/\d{4})\s*@(?:\s*(\d{1,2})(?::(\d{2}))?\s*([AP]M))?", re.I)
 _TOTAL = re.compile(r"\((\d+)\s+transactions?\s+total\)")
 _COLUMNS = ("#", "Transaction Date", "Owner", "Ticker", "Asset Name", "Asset Type", "Type", "Amount", "Comment")
 _OWNERS = {"self": "", "spouse": "Spouse", "joint": "Joint", "child": "Child", "dependent child": "Child"}
@@ -326,11 +327,14 @@ def _report(payload: Payload) -> Batch:
     total = _TOTAL.search(_text(tree.css_first("main") or tree.body))
     if total is not None and int(total[1]) != len(rows):
         raise payload.error(f"{len(rows)} rows where {total[1]} transactions are told", field_name="table")
+    amendment = _AMENDMENT.search(heading)
     about = {
         "politician": payload.context.get("politician") or _filer(payload, tree),
         "chamber": "Senate",
         "report_date": congress.read_us_day(filed[1]),
-        "filing_status": "amended" if _AMENDMENT.search(heading) else "new",
+        "filed_at": _filed_at(filed),
+        "filing_status": "amended" if amendment else "new",
+        "amendment": int(amendment[1]) if amendment else 0,
         "document": document,
     }
     records: list[dict[str, Any]] = []
@@ -344,6 +348,15 @@ def _report(payload: Payload) -> Batch:
             rejects.append(Reject({"document": document, "row": [_text(cell) for cell in cells]}, str(error)))
     congress.number_equal(records)
     return Batch("politician_trades", records=records, rejects=rejects)
+
+
+def _filed_at(filed: re.Match[str]) -> datetime | None:
+    """Return the time of filing, Eastern; None where the page states the day only, or no such time."""
+    if filed[2] is None or not 1 <= int(filed[2]) <= 12 or int(filed[3] or 0) > 59:
+        return None
+    hour = int(filed[2]) % 12 + (12 if filed[4].upper() == "PM" else 0)
+    day = congress.read_us_day(filed[1])
+    return datetime.combine(day, time(hour, int(filed[3] or 0)), NY).astimezone(UTC)
 
 
 def _filer(payload: Payload, tree: LexborHTMLParser) -> str:

@@ -1,35 +1,160 @@
-{#- Versions of the lines of filings. An amendment repeats the lines it corrects: those of the same company, insider, day,
-    code and class in earlier filings end when it becomes known. Where a source does not tell amendments apart, a line
-    that is filed again unchanged counts once. -#}
+{#- Versions of the lines of filings. An amendment replaces what it repeats, from when it becomes known on: of the filing it
+    names by its day (of all earlier ones, where that day has none) everything if it has no fewer lines; else of the
+    transactions of a day, code and class those that it states again. Where it states fewer of these than the filing did,
+    and not their sum, each of its lines replaces the one that is most like it. Where a source does not tell amendments
+    apart, a line that is filed again unchanged counts once. -#}
 with lines as (
     {{ versions('insider_buying',
         ['symbol', 'insider', 'transaction_date', 'code', 'ownership', 'security_title', 'filed_at', 'ordinal'],
         ['symbol', 'issuer_cik', 'insider', 'insider_cik', 'owners', 'officer_title', 'is_director', 'is_officer',
          'is_ten_percent_owner', 'is_other', 'code', 'acquired_disposed', 'shares', 'price', 'value',
          'shares_following', 'ownership', 'security_title', 'transaction_date', 'filed_at', 'is_amendment',
-         'is_planned', 'accession', 'ordinal']) }}
+         'original_filed', 'is_planned', 'accession', 'ordinal']) }}
 ),
 
-amendments as (
-    select distinct source, symbol, insider, transaction_date, code, security_title, filed_at, first_known_at
+-- only who amends, and what
+told as (
+    select
+        row_id,
+        source,
+        coalesce(issuer_cik, symbol) as issuer,
+        coalesce(insider_cik, insider) as owner,
+        filed_at,
+        is_amendment,
+        original_filed,
+        transaction_date,
+        code,
+        security_title,
+        ownership,
+        shares,
+        price,
+        shares_following,
+        superseded_at is null as is_current,
+        first_known_at
     from lines
-    where is_amendment
+    where is_amendment is not null
+),
+
+filings as (
+    select
+        source,
+        issuer,
+        owner,
+        filed_at,
+        is_amendment,
+        original_filed,
+        min(first_known_at) as first_known_at,
+        count(*) as line_count
+    from told
+    where is_current
+    group by source, issuer, owner, filed_at, is_amendment, original_filed
+),
+
+pairs as (
+    select
+        earlier.source,
+        earlier.issuer,
+        earlier.owner,
+        earlier.filed_at,
+        earlier.is_amendment,
+        earlier.line_count <= later.line_count as is_no_longer,
+        later.filed_at as amended_by,
+        later.first_known_at as amended_at,
+        case
+            when {{ new_york_date('earlier.filed_at') }} = later.original_filed then 1
+            when earlier.original_filed = later.original_filed then 1
+            else 0
+        end as is_named
+    from filings as earlier
+    inner join filings as later
+        on earlier.source = later.source
+        and earlier.issuer = later.issuer
+        and earlier.owner = later.owner
+        and earlier.filed_at < later.filed_at
+    where later.is_amendment
+),
+
+amended as (
+    select
+        pairs.*,
+        max(is_named) over (partition by source, issuer, owner, amended_by) as any_named,
+        -- of two filings of one day, which one is meant is not told
+        sum(case when is_named = 1 and not is_amendment then 1 else 0 end) over (
+            partition by source, issuer, owner, amended_by
+        ) as originals_named
+    from pairs
+),
+
+counted as (
+    select
+        told.*,
+        count(case when is_current then 1 end) over (
+            partition by source, issuer, owner, filed_at, transaction_date, code, security_title
+        ) as group_lines,
+        sum(case when is_current then shares end) over (
+            partition by source, issuer, owner, filed_at, transaction_date, code, security_title
+        ) as group_shares
+    from told
+),
+
+likened as (
+    select
+        earlier.row_id,
+        amended.amended_at,
+        case
+            when earlier.group_lines <= later.group_lines then true
+            else coalesce(earlier.group_shares = later.group_shares, false)
+        end as is_all,
+        rank() over (
+            partition by later.row_id, earlier.filed_at
+            order by
+                case when earlier.ownership = later.ownership then 2 else 0 end
+                + case when earlier.shares = later.shares then 1 else 0 end
+                + case when earlier.price = later.price then 1 else 0 end
+                + case when earlier.shares_following = later.shares_following then 1 else 0 end desc
+        ) as likeness
+    from amended
+    inner join counted as earlier
+        on amended.source = earlier.source
+        and amended.issuer = earlier.issuer
+        and amended.owner = earlier.owner
+        and amended.filed_at = earlier.filed_at
+    inner join counted as later
+        on amended.source = later.source
+        and amended.issuer = later.issuer
+        and amended.owner = later.owner
+        and amended.amended_by = later.filed_at
+        and earlier.transaction_date = later.transaction_date
+        and earlier.code = later.code
+        and earlier.security_title = later.security_title
+    where amended.is_named = amended.any_named and later.is_current
+),
+
+ends as (
+    select
+        row_id,
+        amended_at
+    from likened
+    where is_all or likeness = 1
+    union all
+    select
+        told.row_id,
+        amended.amended_at
+    from amended
+    inner join told
+        on amended.source = told.source
+        and amended.issuer = told.issuer
+        and amended.owner = told.owner
+        and amended.filed_at = told.filed_at
+    where amended.is_named = 1 and amended.is_no_longer and amended.originals_named <= 1
 ),
 
 ended as (
     select
-        lines.row_id,
-        min(amendments.first_known_at) as amended_at
-    from lines
-    inner join amendments
-        on lines.source = amendments.source
-        and lines.symbol = amendments.symbol
-        and lines.insider = amendments.insider
-        and lines.transaction_date = amendments.transaction_date
-        and lines.code = amendments.code
-        and lines.security_title = amendments.security_title
-        and lines.filed_at < amendments.filed_at
-    group by lines.row_id
+        row_id,
+        min(amended_at) as amended_at
+    from ends
+    group by row_id
 ),
 
 repeats as (
@@ -66,6 +191,7 @@ select
     lines.transaction_date,
     lines.filed_at,
     lines.is_amendment,
+    lines.original_filed,
     lines.is_planned,
     lines.accession,
     lines.ordinal,

@@ -1,5 +1,6 @@
 {#- Versions of disclosed trades. Filings of the House restate or withdraw the trades of an asset and day; those of the
-    Senate repeat the whole report they amend. What an amendment repeats ends when it becomes known, and it counts as
+    Senate repeat the whole report they amend; of two amendments of one day the later is told by the hour of filing, then by
+    its number. What an amendment repeats ends when it becomes known, and it counts as
     disclosed since what it repeats was. Other sources show amendments in place: their versions say it all. -#}
 with filed as (
     {{ versions('politician_trades',
@@ -7,7 +8,7 @@ with filed as (
          'ordinal'],
         ['politician', 'bioguide_id', 'chamber', 'party', 'symbol', 'asset', 'asset_type', 'transaction',
          'amount_range', 'amount_low', 'amount_high', 'transaction_date', 'report_date', 'owner', 'filing_status',
-         'document', 'ordinal']) }}
+         'document', 'filed_at', 'amendment', 'ordinal']) }}
 ),
 
 -- assets without a symbol are told apart by their names
@@ -23,6 +24,8 @@ subjects as (
         report_date,
         filing_status,
         document,
+        filed_at,
+        amendment,
         first_known_at
     from filed
     where filing_status is not null
@@ -50,7 +53,11 @@ repeated as (
             or (
                 earlier.report_date = later.report_date
                 and earlier.document <> later.document
-                and earlier.filing_status = 'new'
+                and (
+                    earlier.filing_status = 'new'
+                    or earlier.filed_at < later.filed_at
+                    or (earlier.filed_at = later.filed_at and earlier.amendment < later.amendment)
+                )
             )
         )
     where later.filing_status in ('amended', 'deleted')
@@ -105,6 +112,8 @@ select
     filed.owner,
     filed.filing_status,
     filed.document,
+    filed.filed_at,
+    filed.amendment,
     filed.ordinal,
     filed.event_date,
     filed.known_at,

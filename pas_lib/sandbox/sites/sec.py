@@ -166,8 +166,9 @@ def _complete_text(filing: Filing) -> str:
         f"CONFORMED SUBMISSION TYPE:\t{filing.form}\nPUBLIC DOCUMENT COUNT:\t\t1\nFILED AS OF DATE:\t\t{day:%Y%m%d}\n</SEC-HEADER>\n"
         f"<DOCUMENT>\n<TYPE>{filing.form}\n<SEQUENCE>1\n<FILENAME>form4.xml\n<TEXT>\n<XML>\n"
         f'<?xml version="1.0"?>\n<ownershipDocument>\n<schemaVersion>{"X0508" if modern else "X0306"}</schemaVersion>\n'
-        f"<documentType>{filing.form}</documentType>\n<periodOfReport>{period}</periodOfReport>\n<issuer><issuerCik>"
-        f"{filing.listing.cik}</issuerCik><issuerName>{escape(filing.listing.name_on(day))}</issuerName>"
+        f"<documentType>{filing.form}</documentType>\n<periodOfReport>{period}</periodOfReport>\n"
+        + (f"<dateOfOriginalSubmission>{filing.corrects}</dateOfOriginalSubmission>\n" if filing.corrects else "")
+        + f"<issuer><issuerCik>{filing.listing.cik}</issuerCik><issuerName>{escape(filing.listing.name_on(day))}</issuerName>"
         f"<issuerTradingSymbol>{_symbol(filing)}</issuerTradingSymbol></issuer>\n{owners}"
         + (f"<aff10b5One>{no}</aff10b5One>\n" if modern else "")
         + f"<nonDerivativeTable>\n{lines}</nonDerivativeTable>\n{derivative}"

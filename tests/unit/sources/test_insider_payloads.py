@@ -167,6 +167,31 @@ def test_joint_filers_count_once_and_an_amendment_says_so():
     assert (row["is_ten_percent_owner"], row["is_director"], row["is_amendment"]) == (True, False, True)
 
 
+@pytest.mark.needs_material
+def test_a_recorded_filing_amended_says_which_one_it_corrects():
+    path = needs(SEC / "form4" / "form4_SNOW_2022-12-13_option_exercise_and_sales.xml")
+    text = path.read_text(encoding="utf-8")
+    original = parse_file("insider_buying", path)
+    lines = text.split("<nonDerivativeTransaction>")
+    corrected = (
+        lines[0] + "<nonDerivativeTransaction>" + lines[3].replace("<value>74907</value>", "<value>74970</value>")
+    )
+    corrected += text[text.index("</nonDerivativeTable>") :]
+    amended = corrected.replace("<documentType>4</documentType>", "<documentType>4/A</documentType>").replace(
+        "<issuer>", "<dateOfOriginalSubmission>2022-12-15</dateOfOriginalSubmission><issuer>", 1
+    )
+    (batch,) = source("sec_edgar").parse(payload("sec_edgar", filing(amended, "20221222181500")))
+    (row,) = batch.records
+    assert (row["is_amendment"], row["original_filed"]) == (True, date(2022, 12, 15))
+    assert row["shares"] == 74970.0
+    same = ("symbol", "insider", "transaction_date", "code", "ownership", "security_title", "price", "shares_following")
+    assert [row[name] for name in same] == [original[2][name] for name in same]
+    assert {line["original_filed"] for line in original} == {None}
+    for stated in ("", "<value/>", "last week"):
+        odd = amended.replace(">2022-12-15<", f">{stated}<")
+        assert source("sec_edgar").parse(payload("sec_edgar", filing(odd)))[0].records[0]["original_filed"] is None
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

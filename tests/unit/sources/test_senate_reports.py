@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -39,6 +40,7 @@ def test_the_recorded_reports():
     ]
     # Without minutes, too; the day of the filing counts, not that of the title.
     assert {r["report_date"] for r in first} == {date(2026, 7, 24)}
+    assert {(r["filed_at"], r["amendment"]) for r in first} == {(datetime(2026, 7, 24, 19, tzinfo=UTC), 0)}
     assert "EURO STOXX 50" in first[1]["description"]
     second = parse_file("politician_trades", SENATE / "ptr_electronic_tickers.html")
     assert [r["symbol"] for r in second] == ["WAB", "ACN", "AWK", "CSX", "DUK", "LMT", "MA", "NEE", "PFE", "PG", "TSCO"]
@@ -46,6 +48,7 @@ def test_the_recorded_reports():
     assert {(r["politician"], r["report_date"], r["filing_status"], r["asset_type"]) for r in second} == {
         ("Tommy Tuberville", date(2026, 7, 16), "new", "ST")
     }
+    assert {r["filed_at"] for r in second} == {datetime(2026, 7, 16, 4, 36, tzinfo=UTC)}
     assert [r["amount_low"] for r in second] == [1001, 1001, *[15001] * 8, 1001]
 
 
@@ -102,6 +105,22 @@ def test_cells_of_a_report():
         (date(2026, 1, 20), "amended", DOCUMENT, "Ann Example")
     }
     assert batch.records[1]["description"] == "Description: A & B"
+
+
+@pytest.mark.parametrize(
+    ("shown", "at"),
+    [
+        ("3 PM", datetime(2026, 1, 20, 20, tzinfo=UTC)),
+        ("12:05 am", datetime(2026, 1, 20, 5, 5, tzinfo=UTC)),
+        ("12 PM", datetime(2026, 1, 20, 17, tzinfo=UTC)),
+        ("13:05 PM", None),
+        ("noon", None),
+    ],
+)
+def test_the_hour_and_the_number_of_an_amendment(shown, at):
+    body = re.sub(r"@ [^<]*<", f"@ {shown}<", page(Row(trade(1), ""), amendment=2))
+    (row,) = source("senate_efd").parse(payload(body))[0].records
+    assert (row["filed_at"], row["amendment"], row["filing_status"]) == (at, 2, "amended")
 
 
 def test_a_symbol_before_the_name_counts_for_stocks_only():
