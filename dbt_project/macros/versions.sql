@@ -5,9 +5,12 @@
     known_at <= T and (superseded_at is null or superseded_at > T): at most one per key and source. What one source no
     longer states another may still state: a model that adds up rows takes each key once.
 
+    Where keys say what is stated, a correction comes as another key: with `subject`, what begins when something else about
+    the same subject is withdrawn counts as first known when that was.
+
     Two sources of one dataset may lie in one table: only those named in PAS_DBT_READ_SOURCES (JSON, dataset -> sources;
     the runner derives it from the settings) are read; of a dataset that is not named, all. -#}
-{% macro versions(dataset, key, columns) -%}
+{% macro versions(dataset, key, columns, subject=none) -%}
 with source as (
     select * from {{ source('raw', dataset) }}
     {%- set wanted = fromjson(env_var('PAS_DBT_READ_SOURCES', '{}')).get(dataset) %}
@@ -32,19 +35,44 @@ ordered as (
     from source
 )
 
+{%- if subject %}
+
+, corrected as (
+    select
+        begun.row_id,
+        min(withdrawn.first_known_at) as first_known_at
+    from ordered as begun
+    inner join ordered as withdrawn
+        on begun.source = withdrawn.source
+        and begun.first_known_at = withdrawn.known_at
+        {%- for column in subject %}
+        and begun.{{ column }} = withdrawn.{{ column }}
+        {%- endfor %}
+    where withdrawn.is_deleted and not begun.is_deleted
+    group by begun.row_id
+)
+{%- endif %}
+
 select
     {%- for column in columns %}
-    {{ column }},
+    ordered.{{ column }},
     {%- endfor %}
-    event_date,
-    known_at,
-    superseded_at,
-    first_known_at,
-    ingested_at,
-    source,
-    row_id
+    ordered.event_date,
+    ordered.known_at,
+    ordered.superseded_at,
+    {%- if subject %}
+    coalesce(corrected.first_known_at, ordered.first_known_at) as first_known_at,
+    {%- else %}
+    ordered.first_known_at,
+    {%- endif %}
+    ordered.ingested_at,
+    ordered.source,
+    ordered.row_id
 from ordered
-where not is_deleted
+{%- if subject %}
+left join corrected on ordered.row_id = corrected.row_id
+{%- endif %}
+where not ordered.is_deleted
 {%- endmacro %}
 
 {#- The condition that a version is the current one at an instant. -#}

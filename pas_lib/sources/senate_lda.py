@@ -14,7 +14,7 @@ import msgspec
 
 from pas_lib.clock import NY
 from pas_lib.sources import disclosed
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, base_url
+from pas_lib.sources.base import UNKNOWN_TIME, Ask, Batch, Payload, Reject, Request, Source, base_url
 from pas_lib.sources.envelope import read_json
 
 _PAGE = 25
@@ -127,9 +127,10 @@ class SenateLda(Source):
         """Return one record per filing."""
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
+        fetched_on = None if payload.fetched_at == UNKNOWN_TIME else payload.fetched_at.astimezone(NY).date()
         for filing in self._filings(payload, rejects):
             try:
-                records.append(_record(filing))
+                records.append(_record(filing, fetched_on))
             except (ValueError, TypeError) as error:
                 rejects.append(Reject({"filing_uuid": filing.filing_uuid}, str(error)))
         disclosed.number_equal(records, "filing_id")
@@ -156,7 +157,7 @@ class SenateLda(Source):
         return filings
 
 
-def _record(filing: _Filing) -> dict[str, Any]:
+def _record(filing: _Filing, fetched_on: date | None) -> dict[str, Any]:
     income, expenses = disclosed.read_amount(filing.income), disclosed.read_amount(filing.expenses)
     posted = datetime.fromisoformat(filing.dt_posted) if filing.dt_posted else None
     if posted is not None and posted.tzinfo is None:
@@ -166,8 +167,7 @@ def _record(filing: _Filing) -> dict[str, Any]:
     details = [disclosed.read_text(item.description) for item in activities]
     reported = posted.astimezone(NY).date() if posted else None
     return {
-        # Without a date of posting the end of the period stands in for the event; it is known from the fetch on.
-        "event_date": reported or _period_end(filing.filing_year, filing.filing_period),
+        "event_date": reported or _period_end(filing.filing_year, filing.filing_period, fetched_on),
         "filing_id": filing.filing_uuid,
         "client": disclosed.read_text(filing.client.name) or "",
         "registrant": disclosed.read_text(filing.registrant.name) or "",
@@ -185,10 +185,21 @@ def _record(filing: _Filing) -> dict[str, Any]:
     }
 
 
-def _period_end(year: Any, period: Any) -> date:
-    if period not in _ENDS:
+def _period_end(year: Any, period: Any, fetched_on: date | None) -> date:
+    """Return what stands in for the day of a report without a date of posting, which is known from the fetch on.
+
+    That is the end of its period, or the day of the fetch where the period goes on, or is not told.
+
+    Raises
+    ------
+    ValueError
+        If neither is known.
+    """
+    ended = date(int(year), *_ENDS[period]) if year and period in _ENDS else None
+    days = [day for day in (ended, fetched_on) if day is not None]
+    if not days:
         raise ValueError(f"neither date of posting nor a known period: {period!r}")
-    return date(int(year), *_ENDS[period])
+    return min(days)
 
 
 SOURCE = SenateLda()

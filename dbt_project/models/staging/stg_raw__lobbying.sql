@@ -3,7 +3,8 @@
 with filings as (
     {{ versions('lobbying', ['filing_id', 'ordinal'],
         ['filing_id', 'symbol', 'matched_by', 'client', 'registrant', 'amount', 'amount_kind', 'issue', 'filing_type',
-         'filing_year', 'filing_period', 'registrant_id', 'client_id', 'report_date', 'posted_at', 'ordinal']) }}
+         'filing_year', 'filing_period', 'registrant_id', 'client_id', 'report_date', 'posted_at', 'ordinal'],
+        subject=['symbol', 'client', 'registrant', 'report_date']) }}
 ),
 
 replaced as (
@@ -18,7 +19,14 @@ replaced as (
         and later.filing_year = f.filing_year
         and later.filing_period = f.filing_period
         and later.filing_id <> f.filing_id
-        and (later.posted_at > f.posted_at or (later.posted_at = f.posted_at and later.filing_id > f.filing_id))
+        and (
+            -- what states no time of posting was posted by when it was first seen
+            coalesce(later.posted_at, later.first_known_at) > coalesce(f.posted_at, f.first_known_at)
+            or (
+                coalesce(later.posted_at, later.first_known_at) = coalesce(f.posted_at, f.first_known_at)
+                and later.filing_id > f.filing_id
+            )
+        )
     where f.filing_type not like 'R%' and later.filing_type not like 'R%'
     group by f.row_id
 )

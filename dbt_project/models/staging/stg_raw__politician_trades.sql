@@ -8,7 +8,8 @@ with filed as (
          'ordinal'],
         ['politician', 'bioguide_id', 'chamber', 'party', 'symbol', 'asset', 'asset_type', 'transaction',
          'amount_range', 'amount_low', 'amount_high', 'transaction_date', 'report_date', 'owner', 'filing_status',
-         'document', 'filed_at', 'amendment', 'ordinal']) }}
+         'document', 'filed_at', 'amendment', 'ordinal'],
+        subject=['politician', 'symbol', 'transaction_date', 'report_date']) }}
 ),
 
 -- assets without a symbol are told apart by their names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pas_lib.errors import PayloadError
 from pas_lib.ingest import parse_file
 from pas_lib.settings import load_settings
 from pas_lib.sources import Ask, Payload, source, usable_sources
+from pas_lib.sources.base import UNKNOWN_TIME
 from pas_lib.sources.contracts import available, is_defence
 from pas_lib.sources.disclosed import read_amount, read_day, read_list, read_text
 from tests.support.paths import WIRE, needs
@@ -274,6 +276,29 @@ def test_amounts_of_filings_and_double_entities():
     assert [(row["amount"], row["amount_kind"]) for row in batch.records] == [(None, None), (7.5, "expenses")]
     assert batch.records[0]["client"] == "AT&T Services"
     assert [reject.reason for reject in batch.rejects] == ["'bad' is no amount"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "day"),
+    [
+        ({"filing_period": "third_quarter"}, date(2025, 9, 30)),
+        ({"filing_year": 2026, "filing_period": "first_quarter"}, date(2026, 1, 30)),
+        ({"filing_year": 2026, "filing_period": "year_end"}, date(2026, 1, 30)),
+        ({"filing_period": None}, date(2026, 1, 30)),
+        ({"filing_year": None}, date(2026, 1, 30)),
+    ],
+)
+def test_a_report_without_a_date_of_posting_is_of_no_day_to_come_and_known_from_the_fetch(changes, day):
+    body = {"count": 1, "next": None, "results": [lda(dt_posted=None, income="5", **changes)]}
+    (row,) = only_batch("senate_lda", "lobbying", body).records
+    assert (row["event_date"], row["report_date"], row["posted_at"]) == (day, None, None)
+    assert known("lobbying", row) == NOW
+
+
+def test_a_file_that_says_neither_when_it_was_posted_nor_of_which_period_is_refused():
+    stated = payload("senate_lda", "lobbying", {"results": [lda(dt_posted=None, filing_period=None)]})
+    (batch,) = source("senate_lda").parse(replace(stated, fetched_at=UNKNOWN_TIME))
+    assert [reject.reason for reject in batch.rejects] == ["neither date of posting nor a known period: None"]
 
 
 @pytest.mark.parametrize(
