@@ -32,7 +32,11 @@ class Freshness:
     tolerance_days : float
         How many the catalogue allows.
     is_stale : bool
-        Whether that is more than the dataset tolerates, or nothing was ever loaded.
+        Whether that is more than the dataset tolerates, nothing was ever loaded, or its site says nothing new.
+    newest_at : datetime or None
+        Time of the newest thing its site said, where the dataset has a measure for that.
+    why : str
+        Why it is stale; empty where it is not.
     note : str or None
         What the latest run had to say.
     """
@@ -48,6 +52,8 @@ class Freshness:
     tolerance_days: float
     is_stale: bool
     note: str | None
+    newest_at: datetime | None = None
+    why: str = ""
 
 
 _LATEST = """
@@ -84,7 +90,9 @@ def datasets(reader: Reader, now: datetime) -> list[Freshness]:
         row = latest.get(name)
         if row is None:
             tolerance = dataset.tolerance.total_seconds() / 86_400
-            found.append(Freshness(name, None, None, None, None, 0, 0, None, tolerance, True, None))
+            found.append(
+                Freshness(name, None, None, None, None, 0, 0, None, tolerance, True, None, None, judged[name].why)
+            )
             continue
         watermark: date | None = row["watermark"]
         age = judged[name].age
@@ -101,6 +109,8 @@ def datasets(reader: Reader, now: datetime) -> list[Freshness]:
                 tolerance_days=dataset.tolerance.total_seconds() / 86_400,
                 is_stale=judged[name].is_stale,
                 note=row["note"],
+                newest_at=judged[name].newest_at,
+                why=judged[name].why,
             )
         )
     return found

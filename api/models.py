@@ -611,8 +611,10 @@ class DatasetAge(Answer):
     rows_quarantined: int
     behind_days: float | None = Field(description="days since the last good collection")
     tolerance_days: float = Field(description="how many the catalogue allows")
-    is_stale: bool
+    is_stale: bool = Field(description="collected too long ago, or nothing new for too long")
     note: str | None
+    newest_at: datetime | None = Field(description="time of the newest thing its site said")
+    why: str = Field(description="why it is stale; empty where it is not")
 
 
 class FreshnessList(Answer):

@@ -61,6 +61,20 @@ class LandedFile:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A person's word that a drop in the number of rows is true.
+
+    Parameters
+    ----------
+    reason, who : str
+        Why, and whose word it is.
+    """
+
+    reason: str
+    who: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One collection run as landed.
 
@@ -75,11 +89,15 @@ class Manifest:
     fetched_at : datetime
         Time of the collection.
     watermark : date, optional
-        Up to where it asked.
+        Up to where everything is collected once this is loaded; None where it does not join what is loaded.
     files : tuple of LandedFile
         In the order asked.
     notes : tuple of str
         For the report.
+    asked_from : date, optional
+        First day asked for; None where it follows what is loaded.
+    accepted : Accepted, optional
+        Its gates on the number of rows are overruled.
     """
 
     run_id: str
@@ -89,6 +107,8 @@ class Manifest:
     watermark: date | None
     files: tuple[LandedFile, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
+    asked_from: date | None = None
+    accepted: Accepted | None = None
 
     @property
     def is_unchanged(self) -> bool:
@@ -111,6 +131,8 @@ class Manifest:
             watermark=date.fromisoformat(raw["watermark"]) if raw["watermark"] else None,
             files=tuple(LandedFile(**entry) for entry in raw["files"]),
             notes=tuple(raw["notes"]),
+            asked_from=date.fromisoformat(raw["asked_from"]) if raw.get("asked_from") else None,
+            accepted=Accepted(**raw["accepted"]) if raw.get("accepted") else None,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pas_lib.cli.common import AsOf, JsonFlag, context, parse_date, print_json, print_json_line, print_table
+from pas_lib.errors import PasError
 
 
 @contextmanager
@@ -33,11 +35,20 @@ def ingest(
     as_of: AsOf = None,
     start: Annotated[str | None, typer.Option("--start", metavar="DATE", help="First date wanted.")] = None,
     end: Annotated[str | None, typer.Option("--end", metavar="DATE", help="Last date wanted.")] = None,
+    accept_rows: Annotated[
+        str | None,
+        typer.Option("--accept-rows", metavar="REASON", help="Far fewer rows than before are true: why. It is kept."),
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who accepts them; by default this machine's user.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Collect a dataset: fetch, land, validate, load. Without PostgreSQL it lands and waits."""
     from pas_lib.datasets import dataset as known
     from pas_lib.ingest import ingest as run
+    from pas_lib.landing import Accepted
+
+    if accept_rows is not None and not accept_rows.strip():
+        raise PasError("--accept-rows wants a reason", hint="say why the rows are fewer")
 
     name = known(dataset).name
     here = context()
@@ -51,6 +62,7 @@ def ingest(
             start=parse_date(start, "--start") if start else None,
             end=parse_date(end, "--end") if end else None,
             progress=progress,
+            accepted=Accepted(accept_rows.strip(), by or getpass.getuser()) if accept_rows is not None else None,
         )
     if as_json:
         print_json(result)

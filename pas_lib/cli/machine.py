@@ -162,7 +162,7 @@ def _freshness(here: Context) -> list[Check]:
             continue
         rows = here.warehouse.rows(f"select count(*) as n, max(known_at) as newest from raw.{one.dataset}")  # noqa: S608
         newest = f", newest known {rows[0]['newest']:%Y-%m-%d %H:%MZ}" if rows[0]["newest"] else ""
-        stale = f": stale, {one}" if one.is_stale else ""
+        stale = f": stale, {one.why}" if one.is_stale else ""
         told = f"{rows[0]['n']:,} rows{newest}, collected {one.collected_at:%Y-%m-%d %H:%MZ}{stale}"
         checks.append(Check(one.dataset, not one.is_stale, told, optional=not one.is_critical))
     return checks

@@ -43,6 +43,7 @@ DATASET = Dataset(
     tolerance=timedelta(days=7),
     may_be_empty=True,
     quiet=timedelta(days=7),
+    moves_by="known_at",
     sources=("benzinga", "benzinga_page", "yahoo_summary"),
     max_quarantine_share=0.05,
     max_failed_share=0.05,

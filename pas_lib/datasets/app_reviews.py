@@ -39,6 +39,7 @@ DATASET = Dataset(
     history="none",
     tolerance=timedelta(days=15),
     quiet=timedelta(days=21),
+    moves_by="content",
     sources=("quiver_appratings", "quiver_scores"),
     ordinal="ordinal",
     rules=(

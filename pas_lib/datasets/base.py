@@ -135,7 +135,7 @@ class Dataset:
     history : {"full", "none"}
         Whether the site gives the past.
     tolerance : timedelta
-        Older than that counts as stale.
+        A last good collection older than that counts as stale.
     sources : tuple of str
         Modules of :mod:`pas_lib.sources`, first choice first.
     parse_only : tuple of str
@@ -164,6 +164,10 @@ class Dataset:
     quiet : timedelta, optional
         The longest time between rows that became known one after another: weekends and holidays at least. After it, a
         site that answers only repeats old bytes. ``None`` where nothing new may come for as long as it likes.
+    moves_by : {"event_date", "known_at", "content"}, optional
+        By what it shows that a site says something new, and not the same again: the newest event date, the newest time a
+        row became known, or, for captures that state no time, what a capture says as a whole. ``None`` where the rows
+        of another dataset show it.
     history_start : date, optional
         Start of the first full load.
     overlap : timedelta
@@ -209,6 +213,7 @@ class Dataset:
     min_count_share: float | None = None
     may_be_empty: bool = False
     quiet: timedelta | None = None
+    moves_by: Literal["event_date", "known_at", "content"] | None = None
     history_start: date | None = None
     overlap: timedelta = timedelta(days=7)
     followers: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ DATASET = Dataset(
     history="none",
     tolerance=timedelta(days=15),
     quiet=timedelta(days=15),
+    moves_by="content",
     min_count_share=0.5,
     sources=("quiver_scores",),
 )

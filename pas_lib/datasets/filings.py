@@ -79,6 +79,7 @@ DATASET = Dataset(
     cadence="weekly",
     tolerance=timedelta(days=15),
     quiet=timedelta(days=15),
+    moves_by="event_date",
     sources=("sec_submissions", "sec_index", "yahoo_calendar"),
     all_sources=True,
     max_quarantine_share=0.02,

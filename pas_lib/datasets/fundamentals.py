@@ -44,6 +44,7 @@ DATASET = Dataset(
     cadence="weekly",
     tolerance=timedelta(days=15),
     quiet=timedelta(days=21),
+    moves_by="known_at",
     sources=("yahoo_summary", "yahoo_timeseries", "sec_facts"),
     all_sources=True,
     max_quarantine_share=0.02,

@@ -69,6 +69,7 @@ DATASET = Dataset(
     cadence="weekly",
     tolerance=timedelta(days=30),
     quiet=timedelta(days=30),
+    moves_by="event_date",
     sources=("quiver_api", "quiver_page", "usaspending"),
     max_quarantine_share=0.05,
     history_start=date(2018, 1, 1),

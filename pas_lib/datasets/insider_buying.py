@@ -75,6 +75,7 @@ DATASET = Dataset(
     tolerance=timedelta(days=7),
     may_be_empty=True,
     quiet=timedelta(days=7),
+    moves_by="known_at",
     sources=("quiver_api", "quiver_page", "sec_edgar"),
     max_quarantine_share=0.05,
     history_start=HISTORY_START,

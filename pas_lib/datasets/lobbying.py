@@ -52,6 +52,7 @@ DATASET = Dataset(
     cadence="weekly",
     tolerance=timedelta(days=120),
     quiet=timedelta(days=60),
+    moves_by="known_at",
     sources=("quiver_api", "quiver_page", "senate_lda"),
     max_quarantine_share=0.05,
     history_start=date(2015, 1, 1),

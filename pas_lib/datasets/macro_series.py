@@ -43,6 +43,7 @@ DATASET = Dataset(
     cadence="daily",
     tolerance=timedelta(days=7),
     quiet=timedelta(days=10),
+    moves_by="event_date",
     sources=("fred", "fredgraph"),
     history_start=None,
     scope_columns=("series_id",),

@@ -35,6 +35,7 @@ DATASET = Dataset(
     history="none",
     tolerance=timedelta(days=4),
     quiet=timedelta(days=6),
+    moves_by="event_date",
     sources=("finviz",),
     rules=(
         Rule(

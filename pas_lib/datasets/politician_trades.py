@@ -79,6 +79,7 @@ DATASET = Dataset(
     cadence="daily",
     tolerance=timedelta(days=14),
     quiet=timedelta(days=21),
+    moves_by="known_at",
     sources=("quiver_api", "quiver_page"),
     official=("house_clerk", "senate_efd"),
     parse_only=("congress_mirrors",),

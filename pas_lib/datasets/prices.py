@@ -63,6 +63,7 @@ DATASET = Dataset(
     cadence="daily",
     tolerance=timedelta(days=4),
     quiet=timedelta(days=6),
+    moves_by="event_date",
     sources=("yahoo_chart", "alpaca_bars"),
     critical=True,
     history_start=date(2023, 1, 1),

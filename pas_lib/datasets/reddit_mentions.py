@@ -30,6 +30,7 @@ DATASET = Dataset(
     history="none",
     tolerance=timedelta(days=4),
     quiet=timedelta(days=6),
+    moves_by="content",
     min_count_share=0.3,
     sources=("apewisdom",),
     rules=(

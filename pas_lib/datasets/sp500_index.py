@@ -18,6 +18,7 @@ DATASET = Dataset(
     cadence="daily",
     tolerance=timedelta(days=4),
     quiet=timedelta(days=6),
+    moves_by="event_date",
     sources=("yahoo_chart",),
     history_start=date(2023, 1, 1),
     scope_columns=("symbol",),

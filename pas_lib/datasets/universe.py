@@ -59,6 +59,8 @@ DATASET = Dataset(
     known_at_doc="00:00 New York of the effective date where stated, else the fetch time",
     cadence="weekly",
     tolerance=timedelta(days=15),
+    quiet=timedelta(days=120),
+    moves_by="event_date",
     min_count_share=0.5,
     sources=("wikipedia", "ishares", "package"),
     parse_only=("universe_csv",),

@@ -29,6 +29,7 @@ DATASET = Dataset(
     cadence="daily",
     tolerance=timedelta(days=7),
     quiet=timedelta(days=7),
+    moves_by="event_date",
     sources=("wikimedia",),
     history_start=date(2024, 6, 1),
     overlap=timedelta(days=3),

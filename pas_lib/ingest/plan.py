@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pas_lib import clock
 from pas_lib.datasets.base import Dataset
-from pas_lib.errors import SourceError
+from pas_lib.errors import PasError, SourceError
 from pas_lib.sources.base import NOT_THERE, Ask, document_name
 from pas_lib.sources.registry import usable_sources
 
@@ -60,9 +61,15 @@ _LISTED = """
 
 #: Datasets asked for as a whole, from the last good collection on (the watermark under the item "").
 _BY_WATERMARK = frozenset({"analyst_ratings", "filings", "insider_buying"})
-_WATERMARK = """
-    select max(watermark) as day from ops.ingest_runs
-    where dataset = %s and status in ('loaded', 'unchanged') and string_to_array(source, '+') @> %s::text[]
+_COVERAGE = """
+    with runs as (
+        select watermark, asked_from, load_number from ops.ingest_runs
+        where dataset = %s and status in ('loaded', 'unchanged') and string_to_array(source, '+') @> %s::text[]
+    )
+    select min(asked_from) as begin, max(watermark) as reached,
+           coalesce(max(load_number) filter (where watermark is null) > max(load_number)
+                    filter (where watermark = (select max(watermark) from runs)), false) as has_more
+    from runs
 """
 
 #: For companies' figures: who is listed, and who was while its CIK was told.
@@ -96,7 +103,7 @@ _ASKED_AGAIN_FOR = timedelta(days=30)
 
 #: Companies whose filings are loaded, each with the day of its last one.
 _FILED = """
-    select symbol, max(filed) as day from raw.filings where source = 'sec_submissions' group by symbol
+    select symbol, max(filed) as day from raw.filings where source = 'sec_submissions' and filed <= %s group by symbol
 """
 
 #: Datasets asked for item by item: the column that names the item.
@@ -131,25 +138,27 @@ def plan(
     ids: dict[str, str] = {}
     loaded: dict[str, date] = {}
     column = _ITEM_COLUMN.get(dataset.name)
+    # Another source than before begins with its own history. Rows beyond what was collected completely came from a
+    # window or for some items only: what lies before them may be missing, so they do not count.
+    names = [site.name for site in usable_sources(dataset, settings)]
+    reached = coverage(dataset, settings, warehouse).reached
     if column:
-        # Another source than before begins with its own history.
-        names = [site.name for site in usable_sources(dataset, settings)]
         statement = (
             f"select {column} as item, max(event_date) as day from {dataset.table}"  # noqa: S608
-            " where source = any(%s) group by 1"
+            " where source = any(%s) and event_date <= %s group by 1"
         )
-        found = warehouse.rows(statement, (names,))
+        found = warehouse.rows(statement, (names, reached)) if reached is not None else []
         loaded = {row["item"]: row["day"] for row in found}
         latest = max(loaded.values(), default=None)
     elif dataset.windowed:
-        # Another source than before begins with its own history.
-        names = [site.name for site in usable_sources(dataset, settings)]
-        statement = f"select max(event_date) as day from {dataset.table} where source = any(%s)"  # noqa: S608
-        latest = warehouse.rows(statement, (names,))[0]["day"]
+        statement = (
+            f"select max(event_date) as day from {dataset.table}"  # noqa: S608
+            " where source = any(%s) and event_date <= %s"
+        )
+        latest = warehouse.rows(statement, (names, reached))[0]["day"] if reached is not None else None
     else:
         latest = warehouse.rows(f"select max(event_date) as day from {dataset.table}")[0]["day"]  # noqa: S608
     if dataset.name in _BY_WATERMARK and latest is not None:
-        reached = watermark(dataset, settings, warehouse)
         loaded = {"": reached} if reached else {}
     if dataset.windowed and start is None and latest is not None:
         first = max(first, min(latest, now.date()) - dataset.overlap)
@@ -170,7 +179,7 @@ def plan(
         found = warehouse.rows(_COMPANIES)
         items = [row["symbol"] for row in found if row["listed"] or row["cik"]]
         ids = {row["symbol"]: row["cik"] for row in found if row["cik"]}
-        rows = warehouse.rows(_FILED)
+        rows = warehouse.rows(_FILED, (reached,)) if reached is not None else []
         loaded |= {row["symbol"]: row["day"] for row in rows if row["symbol"] is not None}
     elif dataset.name == "wiki_views":
         items = sorted(row["title"] for row in warehouse.rows(_TITLES))
@@ -188,11 +197,88 @@ def plan(
     return Ask(dataset.name, settings, now, first, tuple(items), starts, end, full, following, ids, documents)
 
 
-def watermark(dataset: Dataset, settings: Settings, warehouse: Warehouse) -> date | None:
-    """Return up to which day all sources in use were asked without a gap, or None where that is not known."""
+@dataclass(frozen=True)
+class Coverage:
+    """What was collected from all sources in use without a gap.
+
+    Parameters
+    ----------
+    begin, reached : date or None
+        First and last day; None where that is not known.
+    has_more : bool
+        There are rows beyond it, with a gap before them.
+    """
+
+    begin: date | None
+    reached: date | None
+    has_more: bool = False
+
+
+def coverage(dataset: Dataset, settings: Settings, warehouse: Warehouse) -> Coverage:
+    """Return what was collected of a dataset from all sources in use without a gap."""
     names = [site.name for site in usable_sources(dataset, settings)]
-    found: date | None = warehouse.rows(_WATERMARK, (dataset.name, names))[0]["day"]
-    return found
+    return Coverage(**warehouse.rows(_COVERAGE, (dataset.name, names))[0])
+
+
+def refuse_gap_before(dataset: Dataset, covered: Coverage, end: date | None) -> None:
+    """Refuse a window that ends before what is loaded begins.
+
+    Raises
+    ------
+    PasError
+        The days between would be missing, and nothing would ever ask for them.
+    """
+    if end is None or covered.begin is None or covered.begin == _BEGINNING:
+        return
+    if end < covered.begin - timedelta(days=1):
+        last = covered.begin - timedelta(days=1)
+        raise PasError(
+            f"{dataset.name} is collected from {covered.begin} on: a window that ends {end} would leave a gap",
+            hint=f"let it end {last} or later, or leave --end out",
+        )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far everything is collected once a collection is loaded.
+
+    Parameters
+    ----------
+    joins : bool
+        It begins within what is loaded.
+    is_stated : bool
+        It asks for a stated window.
+    held : date or None
+        Up to where everything is collected before it, where rows with a gap before them wait beyond that.
+    note : str
+        For people: what it leaves open.
+    """
+
+    joins: bool
+    is_stated: bool
+    held: date | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, covered: Coverage | None, start: date | None, *, parts: bool) -> Reach:
+        """Return the reach of a collection from a day on; ``parts`` asks for some items only."""
+        if parts:
+            return cls(joins=False, is_stated=start is not None)
+        if start is None:
+            return cls(True, False, covered.reached if covered is not None and covered.has_more else None)
+        if covered is None:
+            return cls(joins=False, is_stated=True)
+        if covered.reached is None or start <= covered.reached:
+            return cls(joins=True, is_stated=True)
+        note = f"all is collected up to {covered.reached} only: the next collection closes the gap before {start}"
+        return cls(False, True, note=note)
+
+    def watermark(self, day: date, *, complete: bool) -> date | None:
+        """Return up to where everything is collected after asking up to a day; ``complete`` tells if all answered."""
+        if not self.joins:
+            return None
+        # An item that gave no answer may have rows beyond its gap: it would be taken for complete.
+        return day if complete or self.held is None else min(day, self.held)
 
 
 def _documents(dataset: Dataset, settings: Settings, warehouse: Warehouse, now: datetime) -> frozenset[str]:

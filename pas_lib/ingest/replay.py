@@ -132,6 +132,7 @@ def replay(
                     run.loaded_at,
                     notes,
                     number=run.number,
+                    intakes=intakes,
                 )
         tables = {name: _settle(conn, catalogue()[name], shadows[name], was_empty[name], replace) for name in names}
         conn.execute(

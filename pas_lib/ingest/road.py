@@ -29,10 +29,10 @@ from pas_lib.ingest.mapping import name_map
 from pas_lib.ingest.memory import RunMemory, store_validators, validators
 from pas_lib.ingest.resume import Begun, begin
 from pas_lib.ingest.validate import Intake
-from pas_lib.landing import LandedFile, Landing, LoadedRun, Manifest
+from pas_lib.landing import Accepted, LandedFile, Landing, LoadedRun, Manifest
 from pas_lib.sources import Ask, Payload, Source, source, usable_sources
 from pas_lib.sources.http import Client
-from pas_lib.warehouse.bitemporal import Counts, VersionedLoad
+from pas_lib.warehouse.bitemporal import Counts, News, Overruled, VersionedLoad
 from pas_lib.warehouse.connection import trusted
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def ingest(
     end: date | None = None,
     items: Iterable[str] | None = None,
     progress: Progress | None = None,
+    accepted: Accepted | None = None,
 ) -> IngestResult:
     """Collect a dataset: fetch what is new, land it, validate it, load it.
 
@@ -124,6 +125,9 @@ def ingest(
         Only these symbols or titles.
     progress : Progress, optional
         Told how far it is.
+    accepted : Accepted, optional
+        A person's word that far fewer rows than before are true: the gates on their number are overruled, and that is
+        kept in ``ops.gate_overrides``.
 
     Returns
     -------
@@ -135,6 +139,8 @@ def ingest(
         If a site does not answer as promised. Nothing is loaded then.
     QuarantineError
         If too many rows are invalid. Nothing is loaded then.
+    PasError
+        If the window ends before what is loaded begins: the days between would be missing without a trace.
     """
     data = dataset_named(name)
     if data.leader:
@@ -143,7 +149,7 @@ def ingest(
         return _without_history(data, session)
     with collecting(warehouse, data.name) as is_there:
         wish = {"start": start, "end": end, "items": sorted(items) if items is not None else None}
-        return _collect(data, session, settings, clock, warehouse, wish, is_there, progress)
+        return _collect(data, session, settings, clock, warehouse, wish, is_there, progress, accepted)
 
 
 @contextmanager
@@ -179,6 +185,7 @@ def _collect(
     wish: dict[str, Any],
     is_there: bool,
     progress: Progress | None,
+    accepted: Accepted | None,
 ) -> IngestResult:
     now = clock.now()
     landing = Landing(settings.landing_url)
@@ -186,7 +193,7 @@ def _collect(
     start, end = wish["start"], wish["end"]
     try:
         ask = planning.plan(data, settings, now, warehouse, start=start, end=end, session=session)
-        reached = planning.watermark(data, settings, warehouse)
+        covered = planning.coverage(data, settings, warehouse)
         planning.remember(landing, ask, stated=start is not None)
     except TableMissing:
         raise WarehouseError(
@@ -196,9 +203,10 @@ def _collect(
         recalled = planning.recall(landing, data, settings, now, start=start, end=end)
         if recalled is None:
             raise
-        ask, away, reached = recalled, error, None
-    # What was asked for a part only, or begins after what is loaded ends, does not say up to where everything is.
-    joins = wish["items"] is None and (start is None or (away is None and (reached is None or start <= reached)))
+        ask, away, covered = recalled, error, None
+    if covered is not None and wish["items"] is None:
+        planning.refuse_gap_before(data, covered, end)
+    reach = planning.Reach.of(covered, start, parts=wish["items"] is not None)
     if wish["items"] is not None:
         ask = replace(ask, items=tuple(wish["items"]))
     wish = {**wish, "sources": [site.name for site in _sources(data, settings)]}
@@ -207,7 +215,8 @@ def _collect(
     try:
         begun = begin(landing, ask, session, wish, may_go_on=may_go_on)
         memory = RunMemory(landing, {} if away is not None else validators(data, warehouse), begun.answers)
-        manifest = _land(data, begun, landing, session, now, memory, progress, joins=joins)
+        shared = warehouse if away is None else None
+        manifest = _land(data, begun, landing, session, now, memory, progress, reach, accepted, shared)
         if away is not None:
             return _only_landed(manifest)
         try:
@@ -264,8 +273,9 @@ def _land(
     now: datetime,
     memory: RunMemory,
     progress: Progress | None,
-    *,
-    joins: bool,
+    reach: planning.Reach,
+    accepted: Accepted | None,
+    shared: Warehouse | None,
 ) -> Manifest:
     """Ask everything, land each answer as it comes, and queue the run; with a watermark if it joins what is loaded."""
     ask = begun.ask
@@ -275,9 +285,10 @@ def _land(
     files: list[LandedFile] = []
     failed: list[str] = []
     left: list[str] = []
-    tolerate = int(data.max_failed_share * len(ask.items))
+    # The next collection asks again for what is missing at the end, not for what is missing in a past that was stated.
+    tolerate = 0 if reach.is_stated else int(data.max_failed_share * len(ask.items))
     for site in _sources(data, ask.settings):
-        for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left):
+        for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left, shared):
             files.append(landing.write(begun.folder, number, page))
             number += not page.landed
             if progress is not None:
@@ -293,8 +304,20 @@ def _land(
     if begun.answers:
         notes.append(f"went on with a collection that was interrupted after {len(begun.answers)} answers")
     today = now.astimezone(NY).date()
-    watermark = min(ask.end or ask.now.astimezone(NY).date(), today) if joins else None
-    manifest = Manifest(begun.run_id, data.name, session, now, watermark, tuple(files), (*notes, *left))
+    watermark = reach.watermark(min(ask.end or ask.now.astimezone(NY).date(), today), complete=not failed)
+    if reach.note:
+        notes.append(reach.note)
+    manifest = Manifest(
+        begun.run_id,
+        data.name,
+        session,
+        now,
+        watermark,
+        tuple(files),
+        (*notes, *left),
+        None if ask.following or watermark is None else ask.start,
+        accepted,
+    )
     landing.enqueue(manifest)
     return manifest
 
@@ -307,6 +330,7 @@ def _fetch(
     tolerate: int,
     failed: list[str],
     left: list[str],
+    shared: Warehouse | None,
 ) -> Iterator[tuple[int, int, Payload]]:
     """Yield each answer with the number of its question and how many there are."""
     read = getattr(site, "read", None)
@@ -315,7 +339,7 @@ def _fetch(
         for number, request in enumerate(asked):
             yield number, len(asked), read(request, ask)
         return
-    with Client(site, ask.settings, now, tolerate=tolerate, memory=memory) as client:
+    with Client(site, ask.settings, now, tolerate=tolerate, memory=memory, shared=shared) as client:
         asked = list(site.requests(site.prepare(ask, client.look_up)))
         for number, page in client.pages(asked):
             yield number, len(asked), page
@@ -413,10 +437,13 @@ def _load(manifest: Manifest, landing: Landing, now: datetime, warehouse: Wareho
             return None
         counts, intakes, notes = read_run(conn, manifest, landing, now)
         for name, count in counts.items():
-            _judge_count(conn, catalogue()[name], count.parsed, sources_of(manifest, intakes)[name])
+            fewer = _judge_count(conn, catalogue()[name], count.parsed, sources_of(manifest, intakes)[name], manifest)
+            if fewer is not None:
+                intakes[name].load.overruled.append(fewer)
+        notes += _told(intakes, manifest)
         for intake in intakes.values():
             intake.store_refused(conn, manifest.run_id, now)
-        record(conn, manifest, counts, sources_of(manifest, intakes), now, notes)
+        record(conn, manifest, counts, sources_of(manifest, intakes), now, notes, intakes=intakes)
     return _result(manifest, counts, notes)
 
 
@@ -458,7 +485,14 @@ def read_run(
     intakes = {
         name: Intake(
             catalogue()[name],
-            VersionedLoad(conn, catalogue()[name], manifest.run_id, now, tables.get(name)),
+            VersionedLoad(
+                conn,
+                catalogue()[name],
+                manifest.run_id,
+                now,
+                tables.get(name),
+                accepts_fewer=manifest.accepted is not None,
+            ),
             current_rows(conn, catalogue()[name], tables.get(name)),
             lambda: name_map(conn, now),
         )
@@ -490,6 +524,7 @@ def read_run(
     for name, intake in intakes.items():
         new, changed, deleted = intake.load.merge()
         counts[name] = Counts(intake.parsed, new, changed, deleted, len(intake.refused))
+        intake.news = intake.load.news(manifest.fetched_at)
     return counts, intakes, notes
 
 
@@ -526,20 +561,41 @@ def current_rows(conn: psycopg.Connection[Any], data: Dataset, table: str | None
     return data.records_table([dict(zip(names, row, strict=True)) for row in cursor.fetchall()])
 
 
-def _judge_count(conn: psycopg.Connection[Any], data: Dataset, parsed: int, sources: str) -> None:
-    """Refuse a load with far fewer rows than the one before it from the same sources."""
+def _judge_count(
+    conn: psycopg.Connection[Any], data: Dataset, parsed: int, sources: str, manifest: Manifest
+) -> Overruled | None:
+    """Refuse a load with far fewer rows than the one before it from the same sources, unless a person accepts it."""
     if data.min_count_share is None or not parsed:
-        return
+        return None
     before = conn.execute(
         "select rows_parsed from ops.ingest_runs where dataset = %s and source = %s and rows_parsed > 0"
         " and status in ('loaded', 'unchanged') and session is not null order by load_number desc limit 1",
         (data.name, sources),
     ).fetchone()
-    if before and parsed < data.min_count_share * before[0]:
+    if not before or parsed >= data.min_count_share * before[0]:
+        return None
+    if manifest.accepted is None:
         raise PayloadError(
             f"{data.name}: {parsed} rows from {sources}, where the collection before had {before[0]}"
             f" (less than {data.min_count_share:.0%}); nothing was loaded",
+            hint="if it is true: --accept-rows",
         )
+    return Overruled(data.name, "count", parsed, before[0])
+
+
+def _told(intakes: Mapping[str, Intake], manifest: Manifest) -> list[str]:
+    """Return one line about each gate that was overruled."""
+    if manifest.accepted is None:
+        return []
+    gates = [gate for intake in intakes.values() for gate in intake.load.overruled]
+    if not gates:
+        return ["no gate was in the way: nothing had to be accepted"]
+    said = {"count": "rows, where the collection before had", "vanished": "known rows gone, of"}
+    return [
+        f"{gate.dataset}: {gate.found} {said[gate.gate]} {gate.before}, accepted by {manifest.accepted.who}:"
+        f" {manifest.accepted.reason}"
+        for gate in gates
+    ]
 
 
 def _judge_empty(
@@ -590,18 +646,22 @@ def record(
     notes: list[str],
     *,
     number: int | None = None,
+    intakes: Mapping[str, Intake] | None = None,
 ) -> None:
     """Write what a run did to ``ops``, in the transaction that loads it; its number is the next one, unless stated."""
     store_validators(conn, manifest, now)
+    intakes = intakes or {}
     if number is None:
         following = conn.execute("select nextval('ops.load_numbers')").fetchone()
         number = following[0] if following else None
     with conn.cursor() as cursor:
         for name, count in counts.items():
+            news = intakes[name].news if name in intakes else News()
             cursor.execute(
                 "insert into ops.ingest_runs (run_id, dataset, source, session, status, started_at, finished_at,"
                 " payloads, rows_parsed, rows_new, rows_changed, rows_deleted, rows_quarantined, watermark, note,"
-                " load_number) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " load_number, asked_from, newest_at, content)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (
                     manifest.run_id,
                     name,
@@ -619,8 +679,27 @@ def record(
                     manifest.watermark,
                     "; ".join(notes) or None,
                     number,
+                    manifest.asked_from,
+                    news.newest_at if news.content is None else _since_when(cursor, name, news.content, manifest),
+                    news.content,
                 ),
             )
+        for gate in [gate for intake in intakes.values() for gate in intake.load.overruled]:
+            if manifest.accepted is not None:
+                cursor.execute(
+                    "insert into ops.gate_overrides (run_id, dataset, gate, rows_found, rows_before, reason, who,"
+                    " accepted_at) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                    (
+                        manifest.run_id,
+                        gate.dataset,
+                        gate.gate,
+                        gate.found,
+                        gate.before,
+                        manifest.accepted.reason,
+                        manifest.accepted.who,
+                        manifest.fetched_at,
+                    ),
+                )
         with cursor.copy(
             "copy ops.landing_files (path, dataset, source, run_id, url, sha256, bytes, fetched_at, loaded_at)"
             " from stdin"
@@ -639,6 +718,16 @@ def record(
                         now,
                     )
                 )
+
+
+def _since_when(cursor: psycopg.Cursor[Any], name: str, content: str, manifest: Manifest) -> datetime:
+    """Return since when a site's captures say the same."""
+    before = cursor.execute(
+        "select content, newest_at from ops.ingest_runs where dataset = %s and content is not null"
+        " order by load_number desc limit 1",
+        (name,),
+    ).fetchone()
+    return before[1] if before and before[0] == content else manifest.fetched_at
 
 
 def _record_failure(

@@ -17,7 +17,7 @@ from pas_lib.datasets.base import Dataset
 from pas_lib.errors import QuarantineError
 from pas_lib.ingest.mapping import SymbolFiller
 from pas_lib.sources.base import Batch, Payload
-from pas_lib.warehouse.bitemporal import VersionedLoad
+from pas_lib.warehouse.bitemporal import News, VersionedLoad
 
 if TYPE_CHECKING:
     from pas_lib.datasets.names import NameMap
@@ -76,6 +76,7 @@ class Intake:
         self.parsed = 0
         self.listed = False
         self.refused: list[_Refused] = []
+        self.news = News()
         self.sources: dict[str, None] = {}
         #: per source: answers, and what they held
         self.answers: Counter[str] = Counter()

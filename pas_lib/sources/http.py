@@ -27,15 +27,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 import requests
-from pyrate_limiter import InMemoryBucket, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from pas_lib.errors import PayloadError, SettingsError, SourceError
 from pas_lib.sources.base import Payload, Request, Source, excerpt
+from pas_lib.sources.pace import limiter
 
 if TYPE_CHECKING:
+    from pyrate_limiter import Limiter
+
     from pas_lib.settings import Settings
+    from pas_lib.warehouse import Warehouse
 
 _SECRET = re.compile(
     r"^(api[-_]?key|key|token|apikey|access[-_]?token|crumb|secret|password|auth|signature|sig)$", re.I
@@ -214,6 +217,8 @@ class Client:
         listed and not asked for. An answer that cannot be read is never tolerated.
     memory : Memory, optional
         Earlier answers; without it every question is asked plainly.
+    shared : Warehouse, optional
+        Where workers on other machines keep to the same rate; without it the processes of this one do.
     """
 
     def __init__(
@@ -225,6 +230,7 @@ class Client:
         attempts: int = 4,
         tolerate: int = 0,
         memory: Memory | None = None,
+        shared: Warehouse | None = None,
     ) -> None:
         self.source = source
         self.settings = settings
@@ -241,8 +247,7 @@ class Client:
         self._sessions: list[requests.Session] = []
         self._limiter: Limiter | None = None
         if self.manner.per_second > 0:
-            interval = max(1, round(1000.0 / self.manner.per_second))
-            self._limiter = Limiter(InMemoryBucket([Rate(1, interval)]))
+            self._limiter = limiter(source.site, self.manner.per_second, settings.home / "pace", shared)
 
     def __enter__(self) -> Client:
         return self
@@ -250,6 +255,8 @@ class Client:
     def __exit__(self, *_: object) -> None:
         for session in self._sessions:
             session.close()
+        if self._limiter is not None:
+            self._limiter.close()
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psycopg
@@ -50,6 +50,42 @@ class Counts:
     def touched(self) -> int:
         """Rows inserted."""
         return self.new + self.changed + self.deleted
+
+
+@dataclass(frozen=True)
+class Overruled:
+    """A gate on the number of rows that a person's word has opened.
+
+    Parameters
+    ----------
+    dataset : str
+        Which one.
+    gate : {"count", "vanished"}
+        Far fewer rows than the collection before, or too many known rows gone.
+    found, before : int
+        Rows parsed and those of the collection before, or rows gone and those known.
+    """
+
+    dataset: str
+    gate: Literal["count", "vanished"]
+    found: int
+    before: int
+
+
+@dataclass(frozen=True)
+class News:
+    """How new a load is.
+
+    Parameters
+    ----------
+    newest_at : datetime or None
+        Time of its newest row by the dataset's measure (a date: its midnight in New York).
+    content : str or None
+        Digest of all it says, for captures that state no time.
+    """
+
+    newest_at: datetime | None = None
+    content: str | None = None
 
 
 def content_hashes(dataset: Dataset, table: pa.Table) -> pa.Array:
@@ -96,10 +132,19 @@ class VersionedLoad:
         Ingestion time; also ``known_at`` of changed versions and tombstones, unless the rule gives a later one.
     table : str, optional
         Another table of the same shape instead of the dataset's own.
+    accepts_fewer : bool
+        A person says that it is true when many known rows are gone: it is told in ``overruled`` and no error.
     """
 
     def __init__(
-        self, conn: psycopg.Connection[Any], dataset: Dataset, run_id: str, now: datetime, table: str | None = None
+        self,
+        conn: psycopg.Connection[Any],
+        dataset: Dataset,
+        run_id: str,
+        now: datetime,
+        table: str | None = None,
+        *,
+        accepts_fewer: bool = False,
     ) -> None:
         self.conn = conn
         self.dataset = dataset
@@ -109,6 +154,8 @@ class VersionedLoad:
         self.stage = f"stage_{dataset.name}"
         self.scope = f"scope_{dataset.name}"
         self.staged = 0
+        self.accepts_fewer = accepts_fewer
+        self.overruled: list[Overruled] = []
         self._scopes = 0
         own = ", ".join(f"{column.name} {column.type}" for column in dataset.columns)
         parts = ", ".join(f"{field.name} {_sql_type(field.type)}" for field in dataset.scope_schema)
@@ -219,6 +266,27 @@ class VersionedLoad:
             self.conn.execute(trusted(f"analyze {self.table}"))
         return int(new), int(changed), deleted
 
+    def news(self, fetched_at: datetime) -> News:
+        """Return how new the staged rows are; what lies after the fetch (expected dates) is no news."""
+        by = self.dataset.moves_by
+        if by is None or not self.staged:
+            return News()
+        if by == "content":
+            named = [c for c in self.dataset.key if c != "event_date" and self.dataset.column(c).type != "date"]
+            parts = ", ".join([*(f"{name}::text" for name in named), "content_hash"])
+            found = self.conn.execute(
+                trusted(
+                    f"select md5(string_agg(md5(concat_ws('|', {parts})), '' order by md5(concat_ws('|', {parts}))))"
+                    f" from {self.stage} where is_stated"
+                )
+            ).fetchone()
+            return News(content=found[0] if found else None)
+        known = "known_at" if by == "known_at" else "event_date::timestamp at time zone 'America/New_York'"
+        found = self.conn.execute(
+            trusted(f"select max({known}) from {self.stage} where is_stated and {known} <= %s"), (fetched_at,)
+        ).fetchone()
+        return News(newest_at=found[0] if found else None)
+
     def merge_missing(self, fetched_at: datetime, loaded_at: datetime) -> tuple[int, int]:
         """Insert what was staged from an old payload and is missing: unknown keys, and values newer than all versions.
 
@@ -313,10 +381,12 @@ class VersionedLoad:
         found = self.conn.execute(trusted(statement), {"now": self.now, "run": self.run_id}).fetchone()
         gone, known = found or (0, 0)
         if gone > _VANISH_FLOOR and gone > data.max_vanished_share * known:
-            raise PayloadError(
-                f"{data.name}: {gone} of {known} known rows would vanish; nothing was loaded",
-                hint="the site's answer is probably incomplete",
-            )
+            if not self.accepts_fewer:
+                raise PayloadError(
+                    f"{data.name}: {gone} of {known} known rows would vanish; nothing was loaded",
+                    hint="the site's answer is probably incomplete; if it is true: --accept-rows",
+                )
+            self.overruled.append(Overruled(data.name, "vanished", gone, known))
         return int(gone)
 
     def _has_open_parts(self) -> bool:
