@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -93,6 +94,52 @@ def test_the_mirror_answers_the_same(
     ready = away.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert "canarypw" not in ready.text + refused.text
+
+
+def test_refused_records_and_ages_come_from_the_mirror(
+    filled: Warehouse, api_settings: Settings, client: TestClient, away: TestClient
+) -> None:
+    for number, reason in enumerate(("symbol is missing", "a date cannot be read", "a price is not positive")):
+        filled.execute(
+            "insert into ops.quarantine (dataset, source, run_id, source_url, payload_path, reason, record,"
+            " quarantined_at) values (%s, 'yahoo_chart', 'r1', 'https://a.b/c', 'gone/file', %s, %s, %s)",
+            ("prices" if number else "lobbying", reason, json.dumps({"symbol": f"S{number}", "n": number}), NOW),
+        )
+    filled.execute(
+        "insert into ops.quarantine_states (quarantine_id, state, run_id, decided_at)"
+        " select max(quarantine_id), 'resolved', 'later', %s from ops.quarantine",
+        (NOW,),
+    )
+    filled.execute("update ops.ingest_runs set newest_at = '2026-01-16 05:00Z' where dataset = 'prices'")
+    publish(filled, api_settings.mirror_path, timedelta(minutes=90))
+    first = client.get("/quarantine?state=all").json()["records"][-1]["quarantine_id"]
+    for path in (
+        "/quarantine",
+        "/quarantine?state=all",
+        "/quarantine?state=resolved",
+        "/quarantine?reason=MISSING&dataset=lobbying",
+        "/quarantine?limit=1&page=2",
+        f"/quarantine/{first}",
+        "/freshness",
+    ):
+        here, there = client.get(path), away.get(path)
+        assert (here.status_code, there.status_code) == (200, 200), there.text
+        assert there.json() == here.json(), path
+        assert (here.headers["X-PAS-Source"], there.headers["X-PAS-Source"]) == ("postgres", "mirror")
+    found = away.get("/quarantine").json()["records"]
+    assert [(row["reason"], row["record"], row["state"]) for row in found] == [
+        ("a date cannot be read", {"symbol": "S1", "n": 1}, "open"),
+        ("symbol is missing", {"symbol": "S0", "n": 0}, "open"),
+    ]
+    assert away.get(f"/quarantine/{first}").json()["record"] == {"symbol": "S0", "n": 0}
+    assert away.get("/quarantine/999").status_code == 404
+    ages = {row["dataset"]: row for row in away.get("/freshness").json()["records"]}
+    assert (ages["prices"]["is_stale"], ages["prices"]["newest_at"]) == (True, "2026-01-16T05:00:00Z")
+    assert ages["prices"]["why"].startswith("its site says nothing new since 2026-01-16, ")
+    assert (ages["wiki_views"]["why"], ages["lobbying"]["why"]) == (
+        "30.9 days old, tolerance 7 days",
+        "never collected, tolerance 120 days",
+    )
 
 
 def test_a_new_mirror_is_seen(filled: Warehouse, api_settings: Settings, away: TestClient) -> None:

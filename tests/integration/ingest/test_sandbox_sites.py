@@ -12,6 +12,7 @@ from pas_lib.clock import clock_for, decision_time
 from pas_lib.datasets import leaders
 from pas_lib.errors import SourceError
 from pas_lib.ingest import ingest
+from pas_lib.ingest.freshness import check
 from pas_lib.sandbox.faults import Fault
 from pas_lib.sandbox.testing import RunningSandbox, running_sandbox
 from pas_lib.settings import Settings
@@ -94,6 +95,8 @@ def test_every_dataset_over_three_sessions(sandbox: RunningSandbox, warehouse: W
     session = FRIDAY
     order = ["universe", *(entry.name for entry in leaders() if entry.name != "universe")]
     for number in range(3):
+        stale = [str(one) for one in check(warehouse, clock.now()) if one.is_stale] if number else []
+        assert stale == [], "before the next collection"
         for name in order:
             result = ingest(name, session, settings=settings, clock=clock, warehouse=warehouse)
             assert result.parsed > 0
@@ -111,6 +114,7 @@ def test_every_dataset_over_three_sessions(sandbox: RunningSandbox, warehouse: W
         for to in ("open", "evening"):
             requests.post(f"{sandbox.url}/sandbox/advance", json={"to": to}, timeout=10).raise_for_status()
         session = next_session(session)
+    assert [str(one) for one in check(warehouse, clock.now()) if one.is_stale] == []
     gaps = warehouse.rows("select max(event_date) as day from raw.wiki_views")[0]
     assert session - gaps["day"] <= timedelta(days=7)
     vintages = warehouse.rows(
