@@ -165,9 +165,9 @@ class Dataset:
         The longest time between rows that became known one after another: weekends and holidays at least. After it, a
         site that answers only repeats old bytes. ``None`` where nothing new may come for as long as it likes.
     moves_by : {"event_date", "known_at", "content"}, optional
-        By what it shows that a site says something new, and not the same again: the newest event date, the newest time a
-        row became known, or, for captures that state no time, what a capture says as a whole. ``None`` where the rows
-        of another dataset show it.
+        By what it shows that a site says something new, and not the same again: the newest event date, the newest time
+        a row became known, or, for captures that state no time, what a capture says as a whole. ``None`` where the
+        rows of another dataset show it.
     history_start : date, optional
         Start of the first full load.
     overlap : timedelta

@@ -60,10 +60,10 @@ def test_a_site_that_repeats_old_bars_is_stale_though_it_was_collected(road: Roa
         road.clock.at = EVENING + timedelta(days=days)
         road.collect("prices")
     assert stale(road, 4.1) == {}
-    assert stale(road, 7) == {"prices": "its site says nothing new since 2026-01-30, 7.83 days, at most 5 days"}
+    assert stale(road, 7) == {"prices": "its site says nothing new since 2026-01-30, 7.83 days, at most 6 days"}
     one = next(one for one in check(road.warehouse, EVENING + timedelta(days=7)) if one.dataset == "prices")
     assert (one.is_late, one.is_still) == (False, True)
-    assert str(one) == "prices: its site says nothing new since 2026-01-30, 7.83 days, at most 5 days"
+    assert str(one) == "prices: its site says nothing new since 2026-01-30, 7.83 days, at most 6 days"
     # One new bar, and it is fresh again.
     road.world.usual = [*road.world.usual, (date(2026, 2, 6), 53.0)]
     road.collect("prices")
@@ -89,23 +89,23 @@ def mentions(counts: dict[str, int]) -> Answer:
 def test_a_capture_that_says_the_same_again_and_again_is_stale(road: Road) -> None:
     said = {"AAA": 50, "MID": 20}
     road.world.instead = lambda seen: mentions(said) if "apewisdom" in seen.path else None
-    for day in (0, 3):
+    for day in (0, 3, 5):
         road.clock.at = EVENING + timedelta(days=day)
         road.collect("reddit_mentions", FRIDAY + timedelta(days=day))
-    assert stale(road, 3) == {}
-    road.clock.at = EVENING + timedelta(days=5)
-    road.collect("reddit_mentions", FRIDAY + timedelta(days=5))
-    assert stale(road, 5) == {"reddit_mentions": "its site says nothing new since 2026-01-30, 5 days, at most 4 days"}
-    # Each capture bears its own day, and is loaded.
-    assert road.rows("select count(distinct capture_date) as n from raw.reddit_mentions") == [{"n": 3}]
-    said["AAA"] = 51
-    road.clock.at = EVENING + timedelta(days=6)
-    road.collect("reddit_mentions", FRIDAY + timedelta(days=6))
-    assert stale(road, 6) == {}
-    said["AAA"] = 50
+    assert stale(road, 5) == {}
     road.clock.at = EVENING + timedelta(days=7)
     road.collect("reddit_mentions", FRIDAY + timedelta(days=7))
-    assert stale(road, 7) == {}
+    assert stale(road, 7) == {"reddit_mentions": "its site says nothing new since 2026-01-30, 7 days, at most 6 days"}
+    # Each capture bears its own day, and is loaded.
+    assert road.rows("select count(distinct capture_date) as n from raw.reddit_mentions") == [{"n": 4}]
+    said["AAA"] = 51
+    road.clock.at = EVENING + timedelta(days=10)
+    road.collect("reddit_mentions", FRIDAY + timedelta(days=10))
+    assert stale(road, 10) == {}
+    said["AAA"] = 50
+    road.clock.at = EVENING + timedelta(days=11)
+    road.collect("reddit_mentions", FRIDAY + timedelta(days=11))
+    assert stale(road, 15) == {}
 
 
 def shrunk(road: Road) -> None:

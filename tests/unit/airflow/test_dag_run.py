@@ -146,7 +146,7 @@ def test_freshness_fails_with_each_stale_dataset_and_its_age_and_succeeds_withou
     assert told[names[0]] == f"never collected, tolerance {catalogue()[names[0]].tolerance.days} days"
     assert told["wiki_views"] == "30 days old, tolerance 7 days"
     assert told["prices"].startswith("its site says nothing new since ")
-    assert told["prices"].endswith(", 20 days, at most 5 days")
+    assert told["prices"].endswith(", 20 days, at most 6 days")
     logged = warehouse.rows("select level, fields from ops.system_logs where event = 'stale'")
     assert [row["level"] for row in logged] == ["error"]
     assert {line.split(":")[0] for line in logged[0]["fields"]["datasets"]} == set(told)
