@@ -123,6 +123,7 @@ VALUES: dict[str, Any] = {
     "n_symbols": 20,
     "name": "Congress aggregate",
     "names": 20,
+    "newest_at": "2026-01-30T05:00:00Z",
     "next_page": 2,
     "next_run_at": "2026-02-03T01:00:00Z",
     "note": "reviewed",
@@ -221,6 +222,7 @@ VALUES: dict[str, Any] = {
     "watermark": _SESSION,
     "weight": 0.05,
     "weights": {"AAPL": 0.5, "MSFT": 0.3},
+    "why": "5.25 days old, tolerance 4 days",
     "win_rate": 0.54,
     "written": 2,
 }
