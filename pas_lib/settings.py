@@ -67,6 +67,7 @@ class Settings(BaseModel):
     airflow_url: str = Field("", validation_alias=_named("PAS_AIRFLOW_URL"))
 
     log_retention_days: int = Field(180, ge=1, validation_alias=_named("PAS_LOG_RETENTION_DAYS"))
+    landing_retention_days: int = Field(0, ge=0, validation_alias=_named("PAS_LANDING_RETENTION_DAYS"))
 
     # -- credentials
     api_token: SecretStr | None = Field(None, validation_alias=_named("API_TOKEN"))

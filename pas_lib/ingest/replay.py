@@ -20,6 +20,7 @@ from pas_lib.datasets import catalogue
 from pas_lib.datasets import dataset as dataset_named
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import PasError
+from pas_lib.ingest.retention import first_whole_day, removed_until
 from pas_lib.ingest.road import read_run, record, sources_of
 from pas_lib.landing import Landing, LoadedRun
 from pas_lib.warehouse.connection import trusted
@@ -98,7 +99,8 @@ def replay(
     Raises
     ------
     PasError
-        If a collection of the dataset runs, or the landing does not hold everything that is in raw.
+        If a collection of the dataset runs, the landing does not hold everything that is in raw, or payloads that are
+        needed were removed from it because of their age.
     """
     data = dataset_named(name)
     data = dataset_named(data.leader) if data.leader else data
@@ -110,6 +112,7 @@ def replay(
     begin = calendar.ny_midnight(since) if since is not None else None
     # What entered late, from the quarantine, is read where it came from first.
     chosen = [run for run in runs if not run.late and (begin is None or run.loaded_at >= begin)]
+    _refuse_what_was_removed(landing, data.name, chosen)
     with warehouse.connect() as conn:
         _keep_others_away(conn, data, names)
         _refuse_gaps(conn, names, runs)
@@ -165,6 +168,17 @@ def _keep_others_away(conn: psycopg.Connection[Any], data: Dataset, names: list[
         raise PasError(f"{data.name} is being collected: nothing was replayed", hint="try again when that has ended")
     for name in names:
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"ingest:{name}",))
+
+
+def _refuse_what_was_removed(landing: Landing, name: str, chosen: list[LoadedRun]) -> None:
+    until = removed_until(landing, name)
+    gone = [run for run in chosen if until is not None and run.loaded_at <= until]
+    if until is not None and gone:
+        raise PasError(
+            f"{name}: payloads of {len(gone)} of {len(chosen)} runs, loaded up to {until:%Y-%m-%d}, were removed"
+            " (PAS_LANDING_RETENTION_DAYS)",
+            hint=f"--since {first_whole_day(until)} builds the rest; `pas restore` brings back all of it",
+        )
 
 
 def _refuse_gaps(conn: psycopg.Connection[Any], names: list[str], runs: tuple[LoadedRun, ...]) -> None:

@@ -29,6 +29,8 @@ class Evaluation:
         Path of the documentation page; None when it was not written anew.
     problems
         What did not work without making the evaluation useless, one line each.
+    payloads_removed
+        Payloads that were older than PAS_LANDING_RETENTION_DAYS.
     """
 
     session: date
@@ -36,6 +38,7 @@ class Evaluation:
     mirror: Any = None
     docs: Path | None = None
     problems: tuple[str, ...] = field(default=())
+    payloads_removed: int = 0
 
 
 def docs_page(settings: Settings) -> Path:
@@ -86,11 +89,13 @@ def evaluate(
         When dbt or the mirror failed. A failed documentation page is a problem, not a failure.
     """
     from pas_lib.dbt import Dbt
+    from pas_lib.ingest.retention import prune_landing
     from pas_lib.warehouse.mirror import refresh
     from pas_lib.warehouse.system_log import prune
 
     identity(warehouse)
     prune(warehouse, clock, settings.log_retention_days)
+    removed = prune_landing(settings, clock, warehouse)
     runner = Dbt.from_settings(settings)
     built = runner.build(session, part="evaluate")
     published = refresh(settings, clock, warehouse)
@@ -101,4 +106,4 @@ def evaluate(
             page = runner.docs(session, docs_page(settings))
         except PasError as error:
             problems.append(str(error))
-    return Evaluation(session, len(built.statuses), published, page, tuple(problems))
+    return Evaluation(session, len(built.statuses), published, page, tuple(problems), removed.payloads)
