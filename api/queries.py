@@ -163,27 +163,49 @@ def portfolio(reader: Reader, portfolio_id: str) -> models.PortfolioDetail:
 _HELD = """
 select book, symbol, cast(qty as double precision) as qty, cast(avg_cost as double precision) as avg_cost,
        cast(cost_basis as double precision) as cost_basis
-from ops.positions
+from ops.positions{where}
 order by book, symbol
 """
-_CASH = "select book, cast(cash as double precision) as cash from ops.book_cash"
-_CLOSES = """
+_CASH = "select book, cast(cash as double precision) as cash from ops.book_cash{where}"
+_ONE_BOOK = " where book = %(book)s"
+#: Closes of the newest session come by its index, at once; only what did not trade then is looked for in all sessions.
+_NEWEST_CLOSES = """
+select symbol, session, close
+from (
+    select symbol, session, close, row_number() over (partition by symbol order by security_id) as place
+    from marts.daily_returns
+    where session = (select max(session) from marts.daily_returns) and symbol in ({symbols})
+) d
+where place = 1
+"""
+_OLDER_CLOSES = """
 select symbol, session, close
 from (
     select symbol, session, close, row_number() over (partition by symbol order by session desc, security_id) as age
-    from marts.daily_returns where symbol in (select symbol from ops.positions)
+    from marts.daily_returns where symbol in ({symbols})
 ) d
 where age = 1
 """
 
 
-def _valued(reader: Reader) -> list[models.Position]:
-    """Return all holdings at the latest closes; without closes their values are not known."""
-    held = reader.records(_HELD)
+def _closes(reader: Reader, symbols: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the latest close of each symbol that has one."""
+    found: dict[str, dict[str, Any]] = {}
+    for statement in (_NEWEST_CLOSES, _OLDER_CLOSES):
+        wanted = {f"symbol_{n}": symbol for n, symbol in enumerate(sorted(symbols - set(found)))}
+        if wanted:
+            names = ", ".join(f"%({name})s" for name in wanted)
+            found |= {row["symbol"]: row for row in reader.records(statement.format(symbols=names), wanted)}
+    return found
+
+
+def _valued(reader: Reader, book: str | None = None) -> list[models.Position]:
+    """Return the holdings (of one book) at the latest closes; without closes their values are not known."""
+    held = reader.records(_HELD.format(where=_ONE_BOOK if book else ""), {"book": book} if book else None)
     if not held:
         return []
-    prices = reader.attempt(lambda r: r.records(_CLOSES))
-    closes = {} if isinstance(prices, NotReady) else {row["symbol"]: row for row in prices}
+    prices = reader.attempt(lambda r: _closes(r, {row["symbol"] for row in held}))
+    closes = {} if isinstance(prices, NotReady) else prices
     values: dict[tuple[str, str], float | None] = {}
     for row in held:
         close = closes.get(row["symbol"], {}).get("close")
@@ -215,12 +237,14 @@ def _valued(reader: Reader) -> list[models.Position]:
 
 def positions(reader: Reader, portfolio_id: str) -> models.PositionList:
     """Return the holdings of one portfolio (or of all), the largest first."""
-    held = _valued(reader)
-    cash = {row["book"]: row["cash"] for row in reader.records(_CASH)}
-    if portfolio_id == ALL:
-        own, money = held, total(list(cash.values())) if cash else None
+    book = None if portfolio_id == ALL else portfolio_id
+    own = _valued(reader, book)
+    rows = reader.records(_CASH.format(where=_ONE_BOOK if book else ""), {"book": book} if book else None)
+    cash = {row["book"]: row["cash"] for row in rows}
+    if book is None:
+        money = total(list(cash.values())) if cash else None
     else:
-        own, money = [p for p in held if p.portfolio_id == portfolio_id], cash.get(portfolio_id)
+        money = cash.get(book)
         if not own and portfolio_id not in cash:
             require_portfolio(reader, portfolio_id)
     return models.PositionList(

@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -227,6 +227,7 @@ class Dbt:
             "PAS_DBT_USER": str(parts.get("user") or "postgres"),
             "PAS_DBT_DBNAME": str(parts.get("dbname") or "pas"),
             "PAS_DBT_SSLMODE": str(parts.get("sslmode") or "prefer"),
+            "PAS_DBT_APPLICATION": f"pas-dbt-{os.getpid()}",
             "DBT_ENV_SECRET_PAS_PASSWORD": str(parts.get("password") or ""),
         }
 
@@ -239,6 +240,14 @@ class Dbt:
             shutil.copyfile(sibling, mine)
             return
 
+    def _giving_way(self, environment: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Let the server's work for a build wait for short reads: of the API, and of what trades."""
+        if self.target == "duckdb":
+            return nullcontext()
+        from pas_lib.warehouse.priority import giving_way
+
+        return giving_way(self.url, environment["PAS_DBT_APPLICATION"])
+
     def _run(self, arguments: list[str], as_of: date, part: str, isolated: bool) -> DbtResult:
         folder = self.target_path(part)
         folder.mkdir(parents=True, exist_ok=True)
@@ -248,7 +257,8 @@ class Dbt:
         environment = self.environment(as_of, part)
         command = ["--quiet", "--no-use-colors", "--log-level-file", "info", *arguments]
         began = monotonic()
-        reason = _in_own_process(command, environment) if isolated else _in_process(command, environment)
+        with self._giving_way(environment):
+            reason = _in_own_process(command, environment) if isolated else _in_process(command, environment)
         seconds = monotonic() - began
         statuses: dict[str, str] = {}
         timings: dict[str, float] = {}

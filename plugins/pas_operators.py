@@ -242,6 +242,16 @@ class GateOperator(StepOperator):
 # --------------------------------------------------------------------------------------- transform, decide, trade
 
 
+def give_way() -> None:
+    """Let this task's process wait for what is shorter and more urgent; it does not come back, the process ends."""
+    import os
+
+    from pas_lib.warehouse.priority import NICENESS
+
+    if os.getpriority(os.PRIO_PROCESS, 0) < NICENESS:
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+
+
 class DbtBuildOperator(StepOperator):
     """Run ``dbt build`` for a session; on a retry only what failed or was left out (``dbt retry``)."""
 
@@ -249,6 +259,7 @@ class DbtBuildOperator(StepOperator):
         """Build all models and run their tests."""
         from pas_lib.dbt import Dbt
 
+        give_way()
         dbt = Dbt.from_settings(here.settings)
         attempt = getattr(context.get("ti"), "try_number", 1) or 1
         if attempt > 1:
@@ -290,4 +301,5 @@ class EvaluateOperator(StepOperator):
         del context
         from pas_lib.pipeline.evaluate import evaluate
 
+        give_way()
         return evaluate(session, here.settings, here.clock, here.warehouse)
