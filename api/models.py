@@ -158,7 +158,7 @@ class PositionList(Answer):
 
 
 class Trade(Answer):
-    """A fill, an internal cross, or a trade made by hand."""
+    """A fill, an internal cross, a trade made by hand, or a removal (cash merger, delisting)."""
 
     trade_id: str
     kind: str

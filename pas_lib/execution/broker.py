@@ -17,7 +17,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,8 @@ REAL_MARKET_ACCOUNTS = "PASW"
 DATA_HOST = "data.alpaca.markets"
 _PAGE = 100
 _SYMBOLS_AT_ONCE = 100
+#: A spin-off's shares are delivered up to so long after it went ex.
+_SPIN_OFF_DAYS = timedelta(days=14)
 
 #: Broker status -> state of a stored order. What is not here is open: unknown words are never final.
 _STATES: Mapping[str, str] = {
@@ -457,6 +459,17 @@ class AlpacaGateway:
                 if row.get("process_date") == session.isoformat():
                     renames[str(row["old_symbol"])] = str(row["new_symbol"])
         return ratios, renames
+
+    def spun_off_from(self, symbol: str, day: date) -> str:
+        """Return the symbol whose holders got shares of a new one around a day; empty when nothing is known of it."""
+        params = {
+            "symbols": symbol, "start": (day - _SPIN_OFF_DAYS).isoformat(), "end": day.isoformat(),
+            "types": "spin_off", "limit": 1000,
+        }  # fmt: skip
+        body = self._read("corporate actions", partial(self._data.get, "/corporate-actions", params, api_version="v1"))
+        rows = (body.get("corporate_actions") or {}).get("spin_offs", [])
+        found = [row for row in rows if row.get("new_symbol") == symbol]
+        return str(max(found, key=lambda row: str(row.get("ex_date")))["source_symbol"]) if found else ""
 
     # ------------------------------------------------------------------------------------------------- writes
 

@@ -4,6 +4,7 @@ A transaction's lines add up to zero for every asset; what comes from or goes to
 counterpart in the book ``OUTSIDE``. So the sum of all other books is, by construction, what the broker holds.
 
 Cost is kept at average: a buy adds its value, a sale takes off its part of the cost, a split moves shares at no cost.
+At any time what was realised is what came in, less what was paid, plus the cost of what is still held.
 Nothing is ever changed; a mistake is corrected by a further transaction.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -429,12 +431,21 @@ def apply_fill(
     return book
 
 
-def apply_other(conn: Conn, key: AccountKey, group: Sequence[Activity], recorded_at: datetime) -> str:
+def apply_other(
+    conn: Conn, key: AccountKey, group: Sequence[Activity], recorded_at: datetime, *, parent: str = ""
+) -> str:
     """Book non-trade activities that belong together (one row, or rows that share a ``group_id``).
 
     Cash that a symbol pays goes to the books that held it before that day, in proportion (largest remainder, exact);
     other cash to the CASH book. Shares that a split, rename or merger takes away and gives are shared out in the same
-    way, and their cost goes along. Securities delivered from outside go to EXTERNAL.
+    way, and their cost goes along, less the cash that comes with them. Shares that go for cash alone, or for nothing,
+    are sold: a trade of kind ``removal`` with its realised profit. Securities delivered from outside go to EXTERNAL.
+    What EXTERNAL is paid goes to CASH, as money from outside (kind ``external``).
+
+    Parameters
+    ----------
+    parent : str
+        Whose holders get shares that come without any going (a spin-off); empty when it is not known.
 
     Returns
     -------
@@ -445,31 +456,59 @@ def apply_other(conn: Conn, key: AccountKey, group: Sequence[Activity], recorded
     if any(str(a.payload.get("status", "executed")) == "canceled" for a in group):
         return "ignored: canceled"
     day = first.occurred_at.astimezone(NY).date()
-    postings = Postings()
+    postings, removals = Postings(), list[_Removal]()
     net = store.total(a.net_amount or ZERO for a in group)
+    cash: Mapping[str, Decimal] = {}
     if first.activity_type in _SHARE_TYPES:
-        kind = _move_shares(conn, key, group, postings)
-        payer = next((a.symbol for a in group if a.qty is not None and a.qty < 0), first.symbol)
-        claims = _claims(conn, key, payer, None)
+        kind, cash, removals = _move_shares(conn, key, group, postings, net, day, parent)
     elif first.activity_type in _DELIVERIES:
-        kind, claims = "transfer", {}
+        kind, cash = "transfer", _shared(net, {})
         for activity in group:
             qty = activity.qty or ZERO
             cost = (qty * (activity.price or ZERO)).quantize(NANO)
             postings.move(activity.symbol, qty, OUTSIDE_BOOK, EXTERNAL_BOOK, cost=cost)
     else:
         kind = _CASH_KINDS.get(first.activity_type, "transfer")
-        claims = _claims(conn, key, first.symbol, day) if kind == "dividend" and first.symbol else {}
-    if net:
-        for book, part in _shared_cash(net, claims).items():
+        cash = _shared(net, _claims(conn, key, first.symbol, day) if kind == "dividend" and first.symbol else {})
+    outside = Postings()
+    for book, part in cash.items():
+        if book == EXTERNAL_BOOK:
+            # EXTERNAL keeps no cash of its own.
+            outside.move(USD, part, OUTSIDE_BOOK, CASH_BOOK)
+        else:
             postings.move(USD, part, OUTSIDE_BOOK, book)
-    if not postings.lines():
-        return "nothing to book"
-    post(
-        conn, key, first.activity_id, kind, postings, occurred_at=first.occurred_at, recorded_at=recorded_at,
-        session=session_on_or_before(day), memo=f"{first.activity_type} {first.symbol}".strip(),
-    )  # fmt: skip
-    return f"booked: {kind}"
+    session, memo = session_on_or_before(day), f"{first.activity_type} {first.symbol}".strip()
+    done = False
+    for txn_id, name, lines in (
+        (first.activity_id, kind, postings),
+        (f"{first.activity_id}-external", "external", outside),
+    ):
+        if lines.lines():
+            done = True
+            post(
+                conn, key, txn_id, name, lines, occurred_at=first.occurred_at, recorded_at=recorded_at,
+                session=session, memo=memo,
+            )  # fmt: skip
+    for removal in removals:
+        store.insert_trade(conn, key, {
+            "trade_id": f"{first.activity_id}-{removal.book}-{removal.symbol}", "kind": "removal",
+            "portfolio_id": removal.book, "symbol": removal.symbol, "side": "sell", "qty": removal.qty,
+            "price": (removal.proceeds / removal.qty).quantize(NANO), "notional": removal.proceeds,
+            "executed_at": first.occurred_at, "execution_session": session, "activity_id": first.activity_id,
+            "realized_pnl": removal.proceeds - removal.cost, "recorded_at": recorded_at,
+        })  # fmt: skip
+    return f"booked: {kind}" if done else "nothing to book"
+
+
+@dataclass(frozen=True, slots=True)
+class _Removal:
+    """Shares that a book lost for cash or for nothing; cost and proceeds in USD."""
+
+    book: str
+    symbol: str
+    qty: Decimal
+    cost: Decimal
+    proceeds: Decimal
 
 
 def _claims(conn: Conn, key: AccountKey, symbol: str, before: date | None) -> dict[str, Decimal]:
@@ -481,33 +520,64 @@ def _claims(conn: Conn, key: AccountKey, symbol: str, before: date | None) -> di
     }
 
 
-def _shared_cash(net: Decimal, claims: Mapping[str, Decimal]) -> dict[str, Decimal]:
+def _shared(net: Decimal, claims: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Share cash out in proportion to claims, exactly; without any it is the CASH book's."""
+    if not net:
+        return {}
     if not claims:
         return {CASH_BOOK: net}
-    # A dividend is the broker's, an EXTERNAL holding's cash is CASH's: EXTERNAL keeps no cash of its own.
-    parts = split_pro_rata(abs(net), claims, NANO)
-    shared: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for book, part in parts.items():
-        shared[CASH_BOOK if book == EXTERNAL_BOOK else book] += part.copy_sign(net)
-    return shared
+    return {book: part.copy_sign(net) for book, part in split_pro_rata(abs(net), claims, NANO).items()}
 
 
-def _move_shares(conn: Conn, key: AccountKey, group: Iterable[Activity], postings: Postings) -> str:
-    rows = [a for a in group if a.qty]
+def _move_shares(
+    conn: Conn,
+    key: AccountKey,
+    group: Iterable[Activity],
+    postings: Postings,
+    net: Decimal,
+    day: date,
+    parent: str,
+) -> tuple[str, dict[str, Decimal], list[_Removal]]:
+    """Post what happens to shares. Return the kind of transaction, cash by book, and what is gone for good."""
+    rows = list(group)
     removed = [a for a in rows if a.qty is not None and a.qty < 0]
-    added = [a for a in rows if a.qty is not None and a.qty > 0]
+    gone = {a.symbol for a in removed}
+    # What goes on under its own name keeps the cost: a spin-off leaves it with the parent.
+    added = sorted((a for a in rows if a.qty is not None and a.qty > 0), key=lambda a: a.symbol not in gone)
     held = store.balances(conn, key)
-    basis = removed[0].symbol if removed else (added[0].symbol if added else "")
-    claims = _claims(conn, key, basis, None) or {EXTERNAL_BOOK: Decimal(1)}
-    moved_cost: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for activity in removed:
-        parts = split_pro_rata(-(activity.qty or ZERO), claims)
-        for book, part in parts.items():
+    if not removed and not added:
+        return _cash_alone(conn, key, rows[0].symbol, postings, net, day)
+    basis = removed[0].symbol if removed else parent
+    claims = (_claims(conn, key, basis, None) if basis else {}) or {EXTERNAL_BOOK: Decimal(1)}
+    cash = _shared(net, claims)
+    costs: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    removals: list[_Removal] = []
+    for n, activity in enumerate(removed):
+        for book, part in split_pro_rata(-(activity.qty or ZERO), claims).items():
             cost = _cost_of(held, book, activity.symbol, part, strict=False)
-            moved_cost[book] += cost
+            costs[book] += cost
             postings.move(activity.symbol, -part, OUTSIDE_BOOK, book, cost=-cost)
+            if not added and part:
+                proceeds = cash.get(book, ZERO) if n == 0 else ZERO
+                removals.append(_Removal(book, activity.symbol, part, cost, proceeds))
     for n, activity in enumerate(added):
         for book, part in split_pro_rata(activity.qty or ZERO, claims).items():
-            # The first line added takes the whole cost: a merger into two things keeps its total.
-            postings.move(activity.symbol, part, OUTSIDE_BOOK, book, cost=moved_cost[book] if n == 0 else ZERO)
-    return "split"
+            # The first line takes the whole cost, less the cash that came along: that is profit when the rest is sold.
+            cost = costs[book] - cash.get(book, ZERO) if n == 0 and removed else ZERO
+            postings.move(activity.symbol, part, OUTSIDE_BOOK, book, cost=cost)
+    return ("split" if added else "removal"), cash, removals
+
+
+def _cash_alone(
+    conn: Conn, key: AccountKey, symbol: str, postings: Postings, net: Decimal, day: date
+) -> tuple[str, dict[str, Decimal], list[_Removal]]:
+    """Cash of a corporate action in a row of its own: for shares still there, or for those that went that day."""
+    claims = _claims(conn, key, symbol, None)
+    if claims:
+        cash = _shared(net, claims)
+        for book, part in cash.items():
+            postings.add(book, symbol, ZERO, -part)
+        return "split", cash, []
+    claims = _claims(conn, key, symbol, day)
+    cash = _shared(net, claims)
+    return "removal", cash, [_Removal(book, symbol, claims[book], ZERO, cash[book]) for book in cash if book in claims]

@@ -485,7 +485,8 @@ def count_fills(conn: Conn, key: AccountKey) -> int:
     """Return how many trades at the broker were booked so far, by hand or not."""
     row = _row(
         conn,
-        "select count(*) as n from ops.trades where broker = %s and account_number = %s and activity_id is not null",
+        """select count(*) as n from ops.trades
+           where broker = %s and account_number = %s and kind in ('fill', 'external')""",
         (key.broker, key.account_number),
     )
     return int(row["n"]) if row else 0

@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pas_lib.clock import Clock, ny_midnight, session_close
+from pas_lib.clock import NY, Clock, ny_midnight, session_close
 from pas_lib.errors import BrokerError, LedgerError
 from pas_lib.execution import ledger, store
 from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OutcomeUnknown, state_of
@@ -87,12 +87,13 @@ def pull_activities(
         if _is_torn(group):
             continue
         order = _owner(gateway, key, warehouse, first) if first.activity_type == "FILL" else None
+        parent = _parent(gateway, group)
         now = clock.now()
         with warehouse.connect() as conn:
             if first.activity_type == "FILL":
                 outcome = f"booked: {ledger.apply_fill(conn, key, first, order, now)}"
             else:
-                outcome = ledger.apply_other(conn, key, group, now)
+                outcome = ledger.apply_other(conn, key, group, now, parent=parent)
             for activity in group:
                 store.insert_activity(conn, key, activity, outcome, now)
     return len(new)
@@ -104,6 +105,14 @@ def _is_torn(group: Sequence[Activity]) -> bool:
     if first.activity_type not in _PAIRED or not first.payload.get("group_id"):
         return False
     return len({(a.qty or ZERO) > 0 for a in group}) < 2
+
+
+def _parent(gateway: AlpacaGateway, group: Sequence[Activity]) -> str:
+    """Return whose shares a spin-off came from, where its rows do not say so themselves."""
+    gained = [a for a in group if a.activity_type == "SPIN" and (a.qty or ZERO) > 0]
+    if not gained or any((a.qty or ZERO) < 0 for a in group):
+        return ""
+    return gateway.spun_off_from(gained[0].symbol, gained[0].occurred_at.astimezone(NY).date())
 
 
 def _owner(gateway: AlpacaGateway, key: AccountKey, warehouse: Warehouse, fill: Activity) -> StoredOrder | None:

@@ -257,7 +257,8 @@ def _serve(broker: PaperBroker, clock: FixedClock) -> tuple[uvicorn.Server, thre
         query, rows = request.query_params, {}
         for action in broker.world.actions:
             day = action.ex_date.isoformat()
-            if action.symbol not in query["symbols"].split(",") or not query["start"] <= day <= query["end"]:
+            asked = {action.symbol, action.new_symbol} & set(query["symbols"].split(","))
+            if not asked or not query["start"] <= day <= query["end"]:
                 continue
             if action.kind == "split":
                 new, old = Decimal(str(action.ratio)).as_integer_ratio()
@@ -268,6 +269,10 @@ def _serve(broker: PaperBroker, clock: FixedClock) -> tuple[uvicorn.Server, thre
             elif action.kind == "rename":
                 rows.setdefault("name_changes", []).append(
                     {"old_symbol": action.symbol, "new_symbol": action.new_symbol, "process_date": day}
+                )
+            elif action.kind == "spin_off":
+                rows.setdefault("spin_offs", []).append(
+                    {"source_symbol": action.symbol, "new_symbol": action.new_symbol, "ex_date": day}
                 )
         return JSONResponse({"corporate_actions": rows, "next_page_token": None})
 

@@ -44,7 +44,29 @@ class Desk:
         assert result.is_clean
         assert self.stage.state() == "ACTIVE"
         self.stage.assert_books_are_the_brokers()
+        self.assert_nothing_is_earned_twice()
         return self.stage.holdings()
+
+    def assert_nothing_is_earned_twice(self) -> None:
+        """What trading and corporate actions brought in is what was realised, less the cost of what is still held."""
+        names = ["alpha", "beta"]
+        cash = self.stage.rows(
+            "select coalesce(sum(amount), 0) as usd from ops.ledger_entries where asset = 'USD'"
+            " and kind in ('fill', 'cross', 'split', 'removal') and book = any(%s)",
+            (names,),
+        )
+        gain = self.stage.rows(
+            "select coalesce(sum(realized_pnl), 0) as usd from ops.trades where portfolio_id = any(%s)", (names,)
+        )
+        cost = sum(c for (book, _), c in self.costs().items() if book in names)
+        assert cash[0]["usd"] == gain[0]["usd"] - cost
+
+    def removals(self) -> dict[tuple[str, str], tuple[Decimal, ...]]:
+        rows = self.stage.rows("select * from ops.trades where kind = 'removal' order by portfolio_id")
+        assert {r["side"] for r in rows} <= {"sell"}
+        return {
+            (r["portfolio_id"], r["symbol"]): (r["qty"], r["price"], r["notional"], r["realized_pnl"]) for r in rows
+        }
 
     def costs(self) -> dict[tuple[str, str], Decimal]:
         rows = self.stage.rows("select book, symbol, cost_basis from ops.positions")
@@ -82,9 +104,61 @@ def test_a_deposit_and_a_withdrawal_are_transfers_of_the_cash_book(desk: Desk) -
 def test_a_merger_into_other_shares_and_cash_moves_cost_and_shares_out_the_cash(desk: Desk) -> None:
     desk.happens("MA", {"symbol": "AAA", "qty": "-294"}, {"symbol": "BBB", "qty": "147", "net_amount": "441"})
     assert desk.books() == {("alpha", "BBB"): Decimal(98), ("beta", "BBB"): Decimal(49)}
-    # The cost goes along whole: 196 x 100 and 98 x 100.
-    assert desk.costs() == {("alpha", "BBB"): Decimal(19_600), ("beta", "BBB"): Decimal(9_800)}
+    # The cost goes along, 196 x 100 and 98 x 100, less the cash that came with the shares.
+    assert desk.costs() == {("alpha", "BBB"): Decimal(19_306), ("beta", "BBB"): Decimal(9_653)}
     assert (desk.stage.cash()["alpha"], desk.stage.cash()["beta"]) == (Decimal(294), Decimal(147))
+    assert desk.removals() == {}
+
+
+def test_a_merger_for_cash_is_a_sale_with_its_profit_to_the_cent(desk: Desk) -> None:
+    desk.happens("MA", {"symbol": "AAA", "qty": "-294", "net_amount": "29841.01", "activity_sub_type": "CMA"})
+    assert desk.books() == {}
+    # Two thirds of 29,841.01 are 19,894.006666667 and cost 19,600; one third is 9,947.003333333 and cost 9,800.
+    assert desk.removals() == {
+        ("alpha", "AAA"): (
+            Decimal(196), Decimal("101.500034014"), Decimal("19894.006666667"), Decimal("294.006666667"),
+        ),
+        ("beta", "AAA"): (Decimal(98), Decimal("101.500034014"), Decimal("9947.003333333"), Decimal("147.003333333")),
+    }  # fmt: skip
+    lines = desk.stage.rows("select book, asset, amount, cost from ops.ledger_entries where kind = 'removal'")
+    of_alpha = {(r["asset"], r["amount"], r["cost"]) for r in lines if r["book"] == "alpha"}
+    assert of_alpha == {("AAA", Decimal(-196), Decimal(-19600)), ("USD", Decimal("19894.006666667"), Decimal(0))}
+    # Nothing is booked twice by asking again.
+    desk.books()
+    assert len(desk.removals()) == 2
+
+
+def test_shares_removed_as_worthless_are_a_loss_of_their_cost(desk: Desk) -> None:
+    desk.happens("REORG", {"symbol": "AAA", "qty": "-294", "activity_sub_type": "WRM"})
+    assert desk.books() == {}
+    assert desk.removals() == {
+        ("alpha", "AAA"): (Decimal(196), Decimal(0), Decimal(0), Decimal(-19_600)),
+        ("beta", "AAA"): (Decimal(98), Decimal(0), Decimal(0), Decimal(-9_800)),
+    }
+
+
+def test_cash_of_a_merger_that_comes_in_a_row_of_its_own_is_the_former_holders(desk: Desk) -> None:
+    desk.happens("MA", {"symbol": "AAA", "qty": "-294", "date": F.isoformat()})
+    desk.happens("MA", {"symbol": "AAA", "net_amount": "30000", "date": F.isoformat()})
+    before = desk.stage.cash()
+    desk.books()
+    after = desk.stage.cash()
+    assert (after["alpha"], after["beta"]) == (Decimal(20_000), Decimal(10_000))
+    assert after["CASH"] == before["CASH"]
+    gains = desk.stage.rows("select portfolio_id, sum(realized_pnl) as usd from ops.trades group by 1 order by 1")
+    assert [(r["portfolio_id"], r["usd"]) for r in gains] == [("alpha", Decimal(400)), ("beta", Decimal(200))]
+
+
+def test_what_external_is_paid_is_money_from_outside(desk: Desk) -> None:
+    desk.happens("ACATS", {"symbol": "CCC", "qty": "50", "price": "19.5"})
+    before = desk.stage.cash()["CASH"]
+    desk.happens("MA", {"symbol": "CCC", "qty": "-50", "net_amount": "1100"})
+    assert ("EXTERNAL", "CCC") not in desk.books()
+    assert desk.stage.cash()["CASH"] - before == Decimal(1100)
+    assert desk.removals() == {("EXTERNAL", "CCC"): (Decimal(50), Decimal(22), Decimal(1100), Decimal(125))}
+    # Like a deposit it is no return of anybody.
+    flows = desk.stage.rows("select kind from ops.ledger_entries where asset = 'USD' and amount = 1100")
+    assert flows == [{"kind": "external"}]
 
 
 def test_a_spin_off_gives_every_holder_its_part_and_leaves_the_cost_with_the_parent(desk: Desk) -> None:
@@ -99,12 +173,36 @@ def test_a_spin_off_gives_every_holder_its_part_and_leaves_the_cost_with_the_par
     assert desk.costs()[("alpha", "CCC")] == 0
 
 
+def test_the_parent_keeps_its_cost_whichever_row_comes_first(desk: Desk) -> None:
+    desk.happens(
+        "SPIN", {"symbol": "CCC", "qty": "29.4"}, {"symbol": "AAA", "qty": "-294"}, {"symbol": "AAA", "qty": "294"}
+    )
+    desk.books()
+    assert desk.costs()[("alpha", "AAA")] == Decimal(19_600)
+
+
+def test_a_spin_off_that_shows_the_new_shares_only_goes_to_the_holders_of_its_parent(desk: Desk) -> None:
+    desk.stage.action("AAA", "spin_off", E, new_symbol="CCC")
+    desk.happens("SPIN", {"symbol": "CCC", "qty": "29.4"}, together=False)
+    assert desk.books() == {
+        ("alpha", "AAA"): Decimal(196), ("alpha", "CCC"): Decimal("19.6"),
+        ("beta", "AAA"): Decimal(98), ("beta", "CCC"): Decimal("9.8"),
+    }  # fmt: skip
+    assert desk.costs()[("alpha", "CCC")] == 0
+
+
+def test_a_spin_off_of_nobody_known_is_external(desk: Desk) -> None:
+    desk.happens("SPIN", {"symbol": "CCC", "qty": "29.4"}, together=False)
+    assert desk.books()[("EXTERNAL", "CCC")] == Decimal("29.4")
+
+
 def test_a_reverse_split_with_cash_for_fractions(desk: Desk) -> None:
     desk.happens("SPLIT", {"symbol": "AAA", "qty": "-294"}, {"symbol": "AAA", "qty": "29", "net_amount": "400"})
     holdings = desk.books()
     assert holdings == {("alpha", "AAA"): Decimal("19.333333333"), ("beta", "AAA"): Decimal("9.666666667")}
     assert sum(holdings.values()) == Decimal(29)
-    assert sum(desk.costs().values()) == Decimal(29_400)
+    # 400 of the 29,400 paid came back.
+    assert sum(desk.costs().values()) == Decimal(29_000)
     assert desk.stage.cash()["alpha"] == Decimal("266.666666667")
 
 

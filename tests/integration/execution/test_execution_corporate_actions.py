@@ -66,6 +66,10 @@ def test_a_delisting_pays_out_and_a_bankruptcy_does_not(stage: Any) -> None:
     stage.decide({"beta": {"CCC": 0.1}}, F)
     assert stage.holdings() == {}
     assert stage.cash()["alpha"] == 196 * Decimal("101.5")
+    gone = stage.rows("select symbol, qty, notional, realized_pnl from ops.trades where kind = 'removal' order by 1")
+    assert [tuple(r.values()) for r in gone] == [
+        ("AAA", Decimal(196), Decimal(19_894), Decimal(294)), ("BBB", Decimal(196), Decimal(0), Decimal(-9_800)),
+    ]  # fmt: skip
     assert stage.state() == "ACTIVE"
     stage.assert_books_are_the_brokers()
 
