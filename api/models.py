@@ -196,6 +196,7 @@ class Order(Answer):
     filled_avg_price: float | None
     decision_close: float | None
     open_price: float | None
+    limit_price: float | None
     shortfall: float | None
     shortfall_bp: float | None
     broker: str

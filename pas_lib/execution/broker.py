@@ -501,6 +501,8 @@ class AlpacaGateway:
             "symbol": order.symbol, "side": order.side, "type": "market", "time_in_force": "day",
             "qty": text_of(order.qty), "client_order_id": order.client_order_id,
         }  # fmt: skip
+        if order.limit_price is not None:
+            body |= {"type": "limit", "limit_price": text_of(order.limit_price)}
         refused: OrderRejected | None = None
         sends, waits = 0, 0
         while sends < self.options.sends and waits <= self.options.rate_waits:
@@ -558,14 +560,15 @@ class AlpacaGateway:
         Raises
         ------
         OrderMismatch
-            If symbol, side or quantity are others.
+            If symbol, side, quantity or limit are others.
         """
-        meant = (order.client_order_id, order.symbol, order.side, order.qty)
-        got = (found.client_order_id, found.symbol, found.side, found.qty)
+        meant = (order.client_order_id, order.symbol, order.side, order.qty, order.limit_price)
+        got = (found.client_order_id, found.symbol, found.side, found.qty, found.limit_price)
         if meant != got:
+            limits = tuple("" if x.limit_price is None else f" limit {text_of(x.limit_price)}" for x in (found, order))
             raise OrderMismatch(
-                f"the broker has {found.side} {found.qty} {found.symbol} under the id of {order.side} "
-                f"{text_of(order.qty)} {order.symbol} ({order.client_order_id})",
+                f"the broker has {found.side} {found.qty} {found.symbol}{limits[0]} under the id of {order.side} "
+                f"{text_of(order.qty)} {order.symbol}{limits[1]} ({order.client_order_id})",
                 found,
             )
         return found
@@ -710,6 +713,7 @@ def _order(row: Any) -> BrokerOrder:
         status=str(row["status"]),
         filled_qty=_optional(row["filled_qty"]) or ZERO,
         filled_avg_price=_optional(row.get("filled_avg_price")),
+        limit_price=_optional(row.get("limit_price")),
     )
 
 

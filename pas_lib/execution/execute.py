@@ -20,6 +20,9 @@ sells did not fill               buys are scaled to the cash that is there, INSU
 refused by the broker            rejected with a reason code; the rest goes on
 partly filled                    what was filled is booked; the rest stays open until the close and expires
 fills above the decision close   what a book lacks in cash comes from CASH, once its orders are over
+limit order not filled           (PAS_ORDER_TYPE=limit) canceled, confirmed, the rest sent as the next attempt with twice
+                                 the collar; after PAS_LIMIT_REPLACEMENTS it rests until the close
+cancellation lost, or too late   never replaced before the broker shows it as canceled; what filled meanwhile counts
 429                              waited for as the broker asks
 time-out, 5xx, unreadable        looked up by id; if that fails too: unknown, settled by the next call
 another order under our id       HALTED
@@ -54,6 +57,7 @@ from pas_lib.execution.settlement import settle
 from pas_lib.execution.state import current_state
 from pas_lib.execution.steps import Steps
 from pas_lib.execution.stream import TradeUpdates
+from pas_lib.execution.ticks import limit_price, widened
 from pas_lib.execution.types import (
     EXTERNAL_BOOK,
     NANO,
@@ -78,8 +82,11 @@ if TYPE_CHECKING:
     from pas_lib.warehouse import Warehouse
 
 _ONE = Decimal(1)
+_BASIS_POINTS = Decimal(10_000)
 #: Of the cash that is there, this much is spent at most: a market order's price is not known before its fill.
 _SPENDABLE = Decimal("0.995")
+#: Why a limit order was canceled that is to be replaced.
+STALE_LIMIT = "STALE_LIMIT"
 
 
 @dataclass
@@ -260,19 +267,24 @@ def _cancel_stale(run: _Run, *, everything: bool) -> None:
     for found, _ in open_ones:
         run.gateway.cancel(found.broker_order_id)
     for found, order in open_ones:
-        for n in range(run.gateway.options.polls):
-            if n:
-                run.gateway.sleep(run.gateway.options.poll_pause)
-            now = run.gateway.order(found.broker_order_id)
-            if now is None:
-                break
-            sync.record(run.warehouse, run.clock, order, now)
-            if state_of(now.status) in {"filled", "canceled", "expired", "rejected"}:
-                break
-        else:
+        if not _is_over(run, order, found.broker_order_id):
             raise OrderError(
                 f"the cancellation of {order.client_order_id} is not confirmed", hint="run the execution again"
             )
+
+
+def _is_over(run: _Run, order: StoredOrder, broker_order_id: str) -> bool:
+    """Wait until the broker shows an order as final; false when patience is over before."""
+    for n in range(run.gateway.options.polls):
+        if n:
+            run.gateway.sleep(run.gateway.options.poll_pause)
+        now = run.gateway.order(broker_order_id)
+        if now is None:
+            return True
+        sync.record(run.warehouse, run.clock, order, now)
+        if state_of(now.status) in {"filled", "canceled", "expired", "rejected"}:
+            return True
+    return False
 
 
 def _learn_the_day(run: _Run) -> None:
@@ -396,19 +408,70 @@ def _legs(intents: Sequence[StoredIntent], symbol: str, ratio: Decimal) -> list[
 
 
 def _send_side(run: _Run, side: Side) -> None:
-    """Store the orders of one side, send them, wait for them."""
+    """Store the orders of one side, send them, wait for them; replace limit orders that did not fill."""
     key = run.account.key
-    _store_orders(run, side)
-    run.steps.reach(f"{side}s_stored")
-    with run.warehouse.connect() as conn:
-        waiting = [o for o in store.orders(conn, key, run.plan.session) if o.side == side and not o.is_final]
-    for order in waiting:
-        if current_state(run.warehouse)[0] == "HALTED":
+    while True:
+        _store_orders(run, side)
+        run.steps.reach(f"{side}s_stored")
+        with run.warehouse.connect() as conn:
+            waiting = [o for o in store.orders(conn, key, run.plan.session) if o.side == side and not o.is_final]
+        for order in waiting:
+            if current_state(run.warehouse)[0] == "HALTED":
+                break
+            if order.state in ("planned", "submitting", "unknown"):
+                _send(run, order)
+        _wait(run, side)
+        if not _cancel_unfilled(run, side):
             break
-        if order.state in ("planned", "submitting", "unknown"):
-            _send(run, order)
-    _wait(run, side)
     run.steps.reach(f"{side}s_done")
+
+
+def _cancel_unfilled(run: _Run, side: Side) -> bool:
+    """Cancel limit orders that did not fill and may be replaced. Return whether one is known to be canceled now.
+
+    The broker's own replacement (PATCH) is not used: its answer does not tell whether the old order filled first, and
+    it takes no fractions.
+    """
+    if run.settings.order_type != "limit" or run.is_blind:
+        return False
+    if guards.session_guard(run.plan.execution_session, run.clock.now()) == "over":
+        return False
+    with run.warehouse.connect() as conn:
+        orders = [o for o in store.orders(conn, run.account.key, run.plan.session) if o.side == side]
+    canceled = False
+    for order in orders:
+        number = order.broker_order_id
+        if order.limit_price is None or number is None or order.state not in ("accepted", "partially_filled"):
+            continue
+        if _replaced(orders, order.intent_id) >= run.settings.limit_replacements:
+            continue
+        with run.warehouse.connect() as conn:
+            # Noted before it is asked for: whoever goes on after a crash knows why the order is over.
+            store.set_order_state(
+                conn, order.client_order_id, order.state, run.clock.now(),
+                reason=f"{STALE_LIMIT}: not filled at {text_of(order.limit_price)}, its cancellation is asked for",
+            )  # fmt: skip
+        run.steps.reach(f"{side}_stale")
+        try:
+            run.gateway.cancel(number)
+            run.steps.reach(f"{side}_cancel_asked")
+            is_over = _is_over(run, order, number)
+        except BrokerError as error:
+            run.problems.append(f"{order.client_order_id} is not replaced: {error}")
+            continue
+        if is_over:
+            canceled = True
+        else:
+            run.problems.append(f"{order.client_order_id} is not replaced: its cancellation is not confirmed")
+    if canceled:
+        # What filled before the cancellation is in the books before the rest is sized.
+        sync.pull_activities(run.gateway, run.account.key, run.warehouse, run.clock)
+    return canceled
+
+
+def _replaced(orders: Sequence[StoredOrder], intent_id: str) -> int:
+    """Return how many attempts of an intent were canceled for not filling."""
+    return sum(o.intent_id == intent_id and o.state == "canceled" and o.reason.startswith(STALE_LIMIT) for o in orders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +486,12 @@ class _Draft:
     close: Decimal
     denied: str = ""
     note: str = ""
+    limit: Decimal | None = None
+
+    @property
+    def worst(self) -> Decimal | None:
+        """What a share may cost at most as far as is known; a sale counts at the price of the day."""
+        return self.limit if self.limit is not None and self.intent.side == "buy" else self.price
 
     def cut(self, qty: Decimal, code: str) -> _Draft:
         """Return the draft with fewer shares, and why."""
@@ -452,7 +521,7 @@ def _store_orders(run: _Run, side: Side) -> None:
         before = [o for o in existing if o.intent_id == intent.intent_id]
         attempt, filled = _next_attempt(run, before)
         if attempt:
-            draft = _draft(run, intent, attempt, filled, holdings)
+            draft = _draft(run, intent, attempt, filled, holdings, _replaced(before, intent.intent_id))
             if draft.denied == "NO_PRICE_TODAY" and (run.is_waiting or before):
                 # Not yet, or noted already: one row says so, however often it was looked for.
                 if not run.is_waiting:
@@ -482,25 +551,33 @@ def _store_orders(run: _Run, side: Side) -> None:
                 reason=f"{denied}: {guards.REASONS[denied]}" if denied else draft.note.strip(),
                 broker_order_id=None, filled_qty=ZERO, filled_avg_price=None, decision_close=draft.close,
                 open_price=None if run.is_blind else price, expires_at=session_close(run.plan.execution_session),
+                limit_price=draft.limit,
             ), now)  # fmt: skip
 
 
 def _next_attempt(run: _Run, before: Sequence[StoredOrder]) -> tuple[int, Decimal]:
     """Return (number of the next attempt or 0 for none, shares filled so far).
 
-    The number rises only when all attempts before are known to be over, and only when a person asks for it, or when
-    all that was missing was a price: until the close there may be one.
+    The number rises only when all attempts before are known to be over, and only when a person asks for it, when all
+    that was missing was a price (until the close there may be one), or when a limit order was canceled to be replaced.
     """
     if not before:
         return 1, ZERO
-    is_asked = run.retry or before[-1].reason.startswith("NO_PRICE_TODAY")
+    last = before[-1]
+    is_stale = last.state == "canceled" and last.reason.startswith(STALE_LIMIT)
+    is_asked = run.retry or is_stale or last.reason.startswith("NO_PRICE_TODAY")
     if not is_asked or not all(o.is_final for o in before) or any(o.state == "filled" for o in before):
         return 0, ZERO
     return max(o.attempt for o in before) + 1, sum((o.filled_qty for o in before), ZERO)
 
 
 def _draft(
-    run: _Run, intent: StoredIntent, attempt: int, filled: Decimal, holdings: Mapping[tuple[str, str], Decimal]
+    run: _Run,
+    intent: StoredIntent,
+    attempt: int,
+    filled: Decimal,
+    holdings: Mapping[tuple[str, str], Decimal],
+    replaced: int = 0,
 ) -> _Draft:
     """Return an intent in today's shares, under today's name, cut to what the limits allow."""
     symbol, ratio, side = run.symbol_of(intent), run.ratio_of(intent), intent.side
@@ -521,7 +598,14 @@ def _draft(
             draft = draft.cut(floor_to(held, unit), "NOT_HELD")
             if draft.qty == 0:
                 return replace(draft, denied="NOT_HELD")
-    most = floor_to(to_decimal(run.settings.max_order_notional) / price, unit)
+    if run.settings.order_type == "limit":
+        collar = to_decimal(run.settings.limit_collar_bps) / _BASIS_POINTS
+        collar = widened(collar, replaced, to_decimal(run.settings.max_price_move))
+        draft = replace(draft, limit=limit_price(side or "buy", price, collar))
+    if replaced and draft.qty * price < _ONE:
+        # The broker takes no order below one dollar: a replaced order's last cents stay undone.
+        return replace(draft, qty=ZERO)
+    most = floor_to(to_decimal(run.settings.max_order_notional) / (draft.worst or price), unit)
     if draft.qty > most:
         run.refuse(intent, symbol, draft.qty - most, "MAX_ORDER_NOTIONAL")
         draft = draft.cut(most, "MAX_ORDER_NOTIONAL")
@@ -532,12 +616,14 @@ def _draft(
 
 def _fit_to_cash(run: _Run, drafts: list[_Draft]) -> list[_Draft]:
     """Scale all buys alike so that they fit into the cash that is there, less what open buys will still take."""
-    wanted = store.total(d.qty * d.price for d in drafts if d.price is not None and not d.denied)
+    wanted = store.total(d.qty * d.worst for d in drafts if d.worst is not None and not d.denied)
     if not wanted:
         return drafts
     with run.warehouse.connect() as conn:
         waiting = store.unfinished_orders(conn, run.account.key)
-    taken = store.total((o.qty - o.filled_qty) * (o.open_price or o.decision_close) for o in waiting if o.side == "buy")
+    taken = store.total(
+        (o.qty - o.filled_qty) * (o.limit_price or o.open_price or o.decision_close) for o in waiting if o.side == "buy"
+    )
     if run.is_blind:
         taken -= store.total((o.qty - o.filled_qty) * o.decision_close for o in waiting if o.side == "sell")
     account = run.gateway.account()

@@ -300,7 +300,7 @@ def _order(r: Mapping[str, Any]) -> StoredOrder:
         session=r["session"], execution_session=r["execution_session"], symbol=r["symbol"], side=r["side"],
         attempt=r["attempt"], qty=r["qty"], state=r["state"], reason=r["reason"], broker_order_id=r["broker_order_id"],
         filled_qty=r["filled_qty"], filled_avg_price=r["filled_avg_price"], decision_close=r["decision_close"],
-        open_price=r["open_price"], expires_at=r["expires_at"],
+        open_price=r["open_price"], expires_at=r["expires_at"], limit_price=r["limit_price"],
     )  # fmt: skip
 
 
@@ -351,12 +351,12 @@ def insert_order(conn: Conn, key: AccountKey, order: StoredOrder, at: datetime) 
     conn.execute(
         """insert into ops.orders (client_order_id, intent_id, broker, account_number, portfolio_id, session,
                                    execution_session, symbol, side, attempt, qty, state, reason,
-                                   decision_close, open_price,
+                                   decision_close, open_price, limit_price,
                                    created_at, updated_at, expires_at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         (order.client_order_id, order.intent_id, key.broker, key.account_number, order.portfolio_id, order.session,
          order.execution_session, order.symbol, order.side, order.attempt, order.qty, order.state, order.reason,
-         order.decision_close, order.open_price, at, at, order.expires_at),
+         order.decision_close, order.open_price, order.limit_price, at, at, order.expires_at),
     )  # fmt: skip
     add_event(conn, order.client_order_id, order.state, order.reason, at)
 

@@ -249,6 +249,7 @@ class BrokerOrder:
     status: str
     filled_qty: Decimal
     filled_avg_price: Decimal | None
+    limit_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """A row of ``ops.orders``."""
+    """A row of ``ops.orders``; without a limit price it is a market order."""
 
     client_order_id: str
     intent_id: str
@@ -291,6 +292,7 @@ class StoredOrder:
     decision_close: Decimal
     open_price: Decimal | None
     expires_at: datetime
+    limit_price: Decimal | None = None
 
     @property
     def is_final(self) -> bool:

@@ -48,7 +48,10 @@ from pas_lib.sandbox.broker_stream import API_KEY, API_SECRET, UpdateStream
 _HTML = "<html><head><title>504 Gateway Time-out</title></head><body><h1>504 Gateway Time-out</h1></body></html>"
 _CLOSED_STATES = ("filled", "canceled", "expired", "rejected", "replaced")
 _LEFT_TO_HANDLERS = frozenset(
-    {"partial_fill", "no_fill", "duplicate_rows", "hidden_rows", "late_rows", "reversed_rows"}
+    {
+        *("partial_fill", "no_fill", "fill_wins", "cancel_ignored"),
+        *("duplicate_rows", "hidden_rows", "late_rows", "reversed_rows"),
+    }
 )
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -371,9 +374,14 @@ class PaperBroker:
         return JSONResponse(_public(found[0]))
 
     async def _cancel(self, request: Request) -> Response:
+        fault: Fault | None = request.state.fault
+        key = request.path_params["key"]
         with self.book.lock:
             self.book.advance()
-            self.book.cancel(request.path_params["key"])
+            if fault is not None and fault.kind == "fill_wins":
+                self.book.finish(self.book.orders("id = ?", (key,))[0]["symbol"], "fill")
+            if fault is None or fault.kind != "cancel_ignored":
+                self.book.cancel(key)
         return Response(status_code=204)
 
     async def _cancel_all(self, _: Request) -> Response:

@@ -25,6 +25,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     ),
     "no_fill": ("POST /v2/orders", "the order stays open until the close"),
     "wrong_order": ("POST /v2/orders", "twice the quantity is taken, the answer is a 504"),
+    "fill_wins": ("DELETE /v2/orders", "the order fills before the cancellation reaches it: 422"),
+    "cancel_ignored": ("DELETE /v2/orders", "204, and nothing happens"),
     "duplicate_rows": ("GET /v2/account/activities", "every row comes twice"),
     "hidden_rows": ("GET /v2/account/activities", "no rows, as if the feed lagged"),
     "late_rows": ("GET /v2/account/activities", "the first fills of orders are missing, the last ones are there"),

@@ -47,10 +47,10 @@ FAST = {"crossed", "sells_stored", "sell_posted", "buy_posted:2", "fills_applied
 POINTS = [*STEPS, "sell_posted:2", "buy_posted:2", "buy_submitting:2"]
 
 
-def run_process(stage: Any, session: date, kill_at: str) -> int:
+def run_process(stage: Any, session: date, kill_at: str, **more: str) -> int:
     env = {
         "PAS_HOME": str(stage.settings.home), "PAS_DATABASE_URL": stage.warehouse.url, "PAS_SANDBOX_URL": stage.url,
-        "PAS_KILL_AT": kill_at,
+        "PAS_KILL_AT": kill_at, **more,
     }  # fmt: skip
     process = PROCESSES.Process(target=exec, args=(SCRIPT, {"env": env, "session": session.isoformat()}))
     process.start()
