@@ -522,7 +522,8 @@ class AlpacaGateway:
                     # Turned away at the door: not one of the tries, but no proof either.
                     sends, waits = sends - 1, waits + 1
                     self.sleep(_retry_after(error, self.options.pause * 2**waits))
-                elif 400 <= status < 500:
+                elif 400 <= status < 500 and refusal_code(message) != "DUPLICATE_ID":
+                    # "Already there" is no refusal: the broker's list may show the order later than its door knows it.
                     refused = OrderRejected(refusal_code(message), message)
             except (requests.RequestException, ValueError, KeyError, TypeError, InvalidOperation):
                 posted()

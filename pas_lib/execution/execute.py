@@ -20,7 +20,7 @@ sells did not fill               buys are scaled to the cash that is there, INSU
 refused by the broker            rejected with a reason code; the rest goes on
 partly filled                    what was filled is booked; the rest stays open until the close and expires
 fills above the decision close   what a book lacks in cash comes from CASH, once its orders are over
-limit order not filled           (PAS_ORDER_TYPE=limit) canceled, confirmed, the rest sent as the next attempt with twice
+limit order not filled           (PAS_ORDER_TYPE=limit) canceled, confirmed, the rest sent as next attempt with twice
                                  the collar; after PAS_LIMIT_REPLACEMENTS it rests until the close
 cancellation lost, or too late   never replaced before the broker shows it as canceled; what filled meanwhile counts
 429                              waited for as the broker asks
@@ -416,10 +416,11 @@ def _send_side(run: _Run, side: Side) -> None:
         with run.warehouse.connect() as conn:
             waiting = [o for o in store.orders(conn, key, run.plan.session) if o.side == side and not o.is_final]
         for order in waiting:
-            if current_state(run.warehouse)[0] == "HALTED":
+            state = current_state(run.warehouse)[0]
+            if state == "HALTED":
                 break
             if order.state in ("planned", "submitting", "unknown"):
-                _send(run, order)
+                _send(run, order, is_allowed=state == "ACTIVE" or side == "sell")
         _wait(run, side)
         if not _cancel_unfilled(run, side):
             break
@@ -647,8 +648,11 @@ def _fit_to_cash(run: _Run, drafts: list[_Draft]) -> list[_Draft]:
     return fitted
 
 
-def _send(run: _Run, order: StoredOrder) -> None:
-    """Send one stored order; what cannot be known stays ``unknown`` until it can."""
+def _send(run: _Run, order: StoredOrder, *, is_allowed: bool) -> None:
+    """Send one stored order; what cannot be known stays ``unknown`` until it can.
+
+    One that the trading state forbids by now, though it was stored before, is looked up but not sent.
+    """
     warehouse, clock, gateway = run.warehouse, run.clock, run.gateway
     side = order.side
     try:
@@ -659,6 +663,11 @@ def _send(run: _Run, order: StoredOrder) -> None:
                 sync.record(warehouse, clock, order, found, is_sent=True)
                 return
         if clock.now() >= order.expires_at:
+            return
+        if not is_allowed:
+            run.refusals[order.intent_id, "TRADING_STATE"] = Refusal(
+                order.portfolio_id, order.symbol, side, order.qty, "TRADING_STATE", guards.REASONS["TRADING_STATE"]
+            )
             return
         with warehouse.connect() as conn:
             store.set_order_state(conn, order.client_order_id, "submitting", clock.now(), is_sent=True)

@@ -46,6 +46,8 @@ _CASH_KINDS: Mapping[str, str] = {
 }  # fmt: skip
 #: Activities that change shares without a trade.
 _SHARE_TYPES = frozenset({"SPLIT", "NC", "MA", "REORG", "SPIN", "VOF"})
+#: Sides of fills; a person may sell short by hand, which leaves EXTERNAL with less than nothing.
+_SIDES: Mapping[str, Side] = {"buy": "buy", "sell": "sell", "sell_short": "sell"}
 #: Securities that arrive or leave from outside.
 _DELIVERIES = frozenset({"ACATS", "JNLS", "FOPT"})
 
@@ -395,9 +397,9 @@ def apply_fill(
         If the activity lacks a price or a quantity.
     """
     qty, price = activity.qty, activity.price
-    if qty is None or price is None or qty <= 0 or price <= 0 or activity.side not in ("buy", "sell"):
+    if qty is None or price is None or qty <= 0 or price <= 0 or activity.side not in _SIDES:
         raise LedgerError(f"fill {activity.activity_id} has no usable side, price or quantity")
-    side: Side = "buy" if activity.side == "buy" else "sell"
+    side = _SIDES[activity.side]
     book = order.portfolio_id if order else EXTERNAL_BOOK
     cash_book = book if order else CASH_BOOK
     value = (qty * price).quantize(NANO)

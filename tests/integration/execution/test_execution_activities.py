@@ -217,6 +217,23 @@ def test_securities_delivered_from_outside_are_external_at_their_price(desk: Des
     assert plan.managed_equity == Decimal(100_000)
 
 
+def test_a_short_sale_by_hand_is_externals_and_stops_no_booking(desk: Desk) -> None:
+    book = desk.stage.broker.book
+    now = book._moment()
+    book._hold("CCC", Decimal(-10), Decimal(-200))
+    book._move_cash(Decimal(200))
+    book._act("FILL", now, {
+        "cum_qty": "10", "leaves_qty": "0", "order_id": str(uuid.uuid4()), "order_status": "filled", "price": "20",
+        "qty": "10", "side": "sell_short", "symbol": "CCC", "transaction_time": stamp(now), "type": "fill",
+    })  # fmt: skip
+    stage = desk.stage
+    result = reconcile(stage.settings, stage.clock, stage.warehouse, gateway=stage.gateway())
+    assert result.is_clean
+    assert stage.holdings()[("EXTERNAL", "CCC")] == Decimal(-10)
+    # Nobody here sells short: a person is to look.
+    assert stage.state() == "REDUCING"
+
+
 def test_a_canceled_activity_is_noted_and_booked_not_at_all(desk: Desk) -> None:
     before = desk.stage.cash()
     book = desk.stage.broker.book

@@ -10,7 +10,8 @@ import pytest
 
 from pas_lib.clock import next_session, session_close
 from pas_lib.errors import BrokerError, GuardError
-from pas_lib.execution import adopt, set_state, snapshot_account
+from pas_lib.execution import adopt, execute, set_state, snapshot_account
+from pas_lib.execution.steps import Steps
 
 D = date(2026, 1, 30)
 E = next_session(D)
@@ -55,6 +56,53 @@ def test_a_504_whose_order_exists_is_found_and_its_duplicate_422_is_no_rejection
     report = stage.execute()
     assert [o.state for o in report.orders] == ["filled"]
     assert len(stage.broker_orders()) == 1
+    stage.assert_books_are_the_brokers()
+
+
+def test_a_duplicate_that_the_list_does_not_show_yet_is_unknown_and_never_ordered_again(stage: Any) -> None:
+    stage.decide({"alpha": {"AAA": 0.2}})
+    stage.at_open()
+    stage.fault("accept_then_error", status=504)
+    # The door says "must be unique", the list says "not found", for as long as this run goes on.
+    stage.fault(
+        "reject", status=404, code=40410000, message="order not found", times=50,
+        on="GET /v2/orders:by_client_order_id",
+    )  # fmt: skip
+    report = stage.execute()
+    assert [o.state for o in report.orders] == ["unknown"]
+    # A person who asks for a second try gets none while the first one's fate is open.
+    assert stage.execute().sent == 0
+    stage.broker.faults.clear()
+    after = execute(D, stage.settings, stage.clock, stage.warehouse, gateway=stage.gateway(), retry=True)
+    assert [(o.attempt, o.state) for o in after.orders] == [(1, "filled")]
+    assert len(stage.broker_orders()) == 1
+    stage.assert_books_are_the_brokers()
+
+
+def test_buys_that_were_stored_are_not_sent_when_the_trading_state_forbids_them_by_now(stage: Any) -> None:
+    stage.run({"alpha": {"BBB": 0.2}})
+    stage.at_evening(E)
+    stage.decide({"alpha": {"AAA": 0.2}}, E)
+    stage.at_open(next_session(E))
+
+    class Dies(Exception):
+        pass
+
+    class Last(Steps):
+        def reach(self, step: str) -> None:
+            super().reach(step)
+            if step == "buys_stored":
+                raise Dies
+
+    with pytest.raises(Dies):
+        stage.execute(E, steps=Last({}))
+    set_state(stage.warehouse, stage.clock, "REDUCING", who="ann", reason="looks wrong")
+    report = stage.execute(E)
+    assert [(s, d) for _, s, d, _, _ in stage.broker_orders()[1:]] == [("BBB", "sell")]
+    assert {(r.symbol, r.code) for r in report.refusals} == {("AAA", "TRADING_STATE")}
+    set_state(stage.warehouse, stage.clock, "ACTIVE", who="ann", reason="looked at")
+    stage.execute(E)
+    assert [(s, d) for _, s, d, _, _ in stage.broker_orders()[1:]] == [("BBB", "sell"), ("AAA", "buy")]
     stage.assert_books_are_the_brokers()
 
 
