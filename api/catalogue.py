@@ -81,6 +81,14 @@ _OPS: dict[str, tuple[tuple[str, ...], str]] = {
     "trading_state": (("state_id",), "one change of the trading state; the newest counts"),
     "risk_figures": (("decision_id", "metric"), "one risk figure of a decision's book"),
     "risk_exposures": (("decision_id", "kind", "label"), "one exposure of a decision's book: name, sector, portfolio"),
+    "portfolio_risk_figures": (
+        ("decision_id", "portfolio_id", "metric"),
+        "one risk figure of a portfolio's part in a decision's book",
+    ),
+    "portfolio_risk_exposures": (
+        ("decision_id", "portfolio_id", "kind", "label"),
+        "one exposure of a portfolio's part in a decision's book: name, sector",
+    ),
     "risk_rules": (("rule_id",), "one rule that raises an alert; ended ones stay"),
     "risk_alerts": (("alert_id",), "one alert that a rule raised, and who has seen it"),
     "manual_weights": (("event_id", "symbol"), "one weight a person put into a manual portfolio"),

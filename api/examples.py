@@ -108,6 +108,7 @@ VALUES: dict[str, Any] = {
     "last_session": _SESSION,
     "level": "info",
     "limit": 100,
+    "limit_price": 188.48,
     "loaded_at": _AT,
     "log_id": 120,
     "logged_at": _AT,

@@ -472,7 +472,8 @@ class DecisionRisk(Answer):
     session: date
     figures: dict[str, float | None] = Field(
         description="gross, net, leveraged, beta, largest_name, largest_sector, var_95, var_99, cvar_95, cvar_99,"
-        " volatility, daily_loss, drawdown, cci, scale; of the whole book"
+        " volatility; of the whole book, or of what this portfolio holds in it, as shares of the same equity. For the"
+        " whole book daily_loss, drawdown, cci and scale, too"
     )
     share: float | None = Field(description="share of sizing equity in securities: of the book, or of this portfolio")
     names: list[Exposure]

@@ -502,7 +502,8 @@ def metrics(reader: Reader, portfolio_id: str) -> models.MetricsList:
         " where n.portfolio_id = m.portfolio_id and n.basis = m.basis) order by basis",
         {"id": portfolio_id},
     )
-    records = [models.Metrics.model_validate(row) for row in rows]
+    # What was posted is answered with at once: the mart has it after the next build.
+    records = [models.Metrics.model_validate(row) for row in rows if row["basis"] != "posted"]
     posted = reader.first(
         "select as_of, n_obs, figures from ops.posted_metrics where portfolio_id = %(id)s"
         " order by metrics_id desc limit 1",

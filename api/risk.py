@@ -183,17 +183,11 @@ def _decision(reader: Reader, portfolio_id: str) -> models.DecisionRisk | None:
     if portfolio_id != queries.ALL:
         kinds["portfolio"] = [each for each in kinds["portfolio"] if each.label == portfolio_id]
         share = kinds["portfolio"][0].share if kinds["portfolio"] else 0.0
+        known = {one.label for one in kinds["name"]}
+        figures, part = _part(reader, {**one, "portfolio": portfolio_id})
+        kinds |= part
         held = {position.symbol for position in queries.positions(reader, portfolio_id).records}
-        held |= {
-            str(row["symbol"])
-            for row in reader.records(
-                "select symbol from ops.weight_history where decision_id = %(id)s and portfolio_id = %(portfolio)s",
-                {**one, "portfolio": portfolio_id},
-            )
-        }
-        kinds["name"] = [each for each in kinds["name"] if each.label in held]
-        kinds["sector"] = []
-        known = {str(row["label"]) for row in listed if row["kind"] == "name"}
+        held |= {each.label for each in part["name"]}
         cuts = [cut for cut in cuts if cut.subject in held or cut.subject not in known]
     return models.DecisionRisk(
         session=newest["session"],
@@ -204,6 +198,24 @@ def _decision(reader: Reader, portfolio_id: str) -> models.DecisionRisk | None:
         portfolios=kinds["portfolio"],
         cuts=cuts,
     )
+
+
+def _part(reader: Reader, where: dict[str, Any]) -> tuple[dict[str, float | None], dict[str, list[models.Exposure]]]:
+    """Return figures, and exposures by kind, of one portfolio's part in a decision's book."""
+    figures = reader.records(
+        "select metric, value from ops.portfolio_risk_figures"
+        " where decision_id = %(id)s and portfolio_id = %(portfolio)s",
+        where,
+    )
+    listed = reader.records(
+        "select kind, label, share from ops.portfolio_risk_exposures"
+        " where decision_id = %(id)s and portfolio_id = %(portfolio)s order by kind, abs(share) desc, label",
+        where,
+    )
+    kinds: dict[str, list[models.Exposure]] = {"name": [], "sector": []}
+    for row in listed:
+        kinds[row["kind"]].append(models.Exposure(label=row["label"], share=row["share"]))
+    return {str(row["metric"]): row["value"] for row in figures}, kinds
 
 
 def _cuts(reader: Reader, decision_id: str, session: date) -> list[models.Cut]:

@@ -17,8 +17,12 @@ Note = Annotated[str, typer.Option("--note", help="Why.")]
 
 
 @risk.command("show")
-def show(as_of: AsOf = None, as_json: JsonFlag = False) -> None:
-    """Show what the book of the last decision is exposed to, and which limits cut it."""
+def show(
+    portfolio: Annotated[str | None, typer.Argument(help="One portfolio's part of the book.")] = None,
+    as_of: AsOf = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what the book of the last decision, or one portfolio in it, is exposed to, and which limits cut the book."""
     here = context()
     session = here.session(as_of)
     found = here.warehouse.rows(
@@ -29,11 +33,20 @@ def show(as_of: AsOf = None, as_json: JsonFlag = False) -> None:
     if not found:
         raise PasError(f"nothing was decided up to {session}", hint="run `pas decide` first")
     one = found[0]["decision_id"]
-    figures = here.warehouse.rows("select metric, value from ops.risk_figures where decision_id = %s", (one,))
+    part, which = ("portfolio_", (one, portfolio)) if portfolio else ("", (one,))
+    clause = "decision_id = %s" + (" and portfolio_id = %s" if portfolio else "")
+    figures = here.warehouse.rows(
+        f"select metric, value from ops.{part}risk_figures where {clause}",  # noqa: S608 - own words
+        which,
+    )
+    if portfolio and not figures:
+        raise PasError(
+            f"portfolio {portfolio} holds nothing in the decision of {found[0]['session']}", hint="pas portfolios list"
+        )
     exposed = here.warehouse.rows(
-        "select kind, label, share from ops.risk_exposures where decision_id = %s"
+        f"select kind, label, share from ops.{part}risk_exposures where {clause}"  # noqa: S608 - own words
         " order by kind, abs(share) desc, label",
-        (one,),
+        which,
     )
     cuts = here.warehouse.rows(
         "select details from ops.alloc_log where decision_id = %s and event = 'cap' order by log_id", (one,)
@@ -48,11 +61,11 @@ def show(as_of: AsOf = None, as_json: JsonFlag = False) -> None:
         print_json(answer)
         return
     print_table(
-        f"risk of the decision of {answer['session']}",
+        f"risk of {f'{portfolio} in ' if portfolio else ''}the decision of {answer['session']}",
         ["figure", "value"],
         [[name, value] for name, value in answer["figures"].items()],
     )
-    for kind in ("portfolio", "sector", "name"):
+    for kind in ("sector", "name") if portfolio else ("portfolio", "sector", "name"):
         print_table(
             kind, [kind, "share of equity"], [[row["label"], row["share"]] for row in exposed if row["kind"] == kind]
         )

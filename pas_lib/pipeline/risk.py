@@ -43,11 +43,14 @@ class BookRisk:
         Exposures by name, sector and portfolio.
     alerts
         (rule, alert): what the rules say; the rule is ``setting`` or ``rule N``.
+    parts
+        Portfolio -> (figures, exposures) of what it holds in the book, as shares of the same equity.
     """
 
     figures: Mapping[str, float]
     seen: Exposures
     alerts: tuple[tuple[str, Alert], ...]
+    parts: Mapping[str, tuple[Mapping[str, float], Exposures]]
 
 
 def caps_of(settings: Settings) -> Caps:
@@ -172,22 +175,20 @@ def book_risk(
     """
     book = book_of(wishes)
     past = info.returns.reindex(columns=book.columns)
-    figures = book_figures(
-        book,
-        past,
-        sectors=info.sector,
-        leverage=info.leverage,
-        betas=info.beta,
-        min_coverage=VAR_COVERAGE,
-        min_sessions=VAR_SESSIONS,
-    )
+
+    def judged(part: pd.DataFrame) -> tuple[dict[str, float], Exposures]:
+        known: dict[str, Any] = {"sectors": info.sector, "leverage": info.leverage, "betas": info.beta}
+        figures = book_figures(part, past, **known, min_coverage=VAR_COVERAGE, min_sessions=VAR_SESSIONS)
+        return figures, exposures(part, **known)
+
+    figures, seen = judged(book)
     daily_loss, drawdown = account_losses(warehouse)
     figures |= {"daily_loss": daily_loss, "drawdown": drawdown, "cci": cci, "scale": scale}
-    seen = exposures(book, sectors=info.sector, leverage=info.leverage, betas=info.beta)
+    parts = {str(name): judged(book.loc[[name]]) for name in book.index}
     alerts = []
     for name, rule in rules_in_force(warehouse, settings):
         alerts += [(name, alert) for alert in evaluate_rules(figures, [rule])]
-    return BookRisk(figures, seen, tuple(alerts))
+    return BookRisk(figures, seen, tuple(alerts), parts)
 
 
 def account_losses(warehouse: Warehouse) -> tuple[float, float]:
@@ -224,6 +225,7 @@ def store_risk(
             for kind, series in kinds:
                 for label, share in series.items():
                     c.write_row((*head, kind, str(label), float(share)))
+        _store_parts(cursor, risk, head)
         if origin != "live":
             return
         for name, alert in risk.alerts:
@@ -243,6 +245,21 @@ def store_risk(
                     alert.message,
                 ),
             )
+
+
+def _store_parts(cursor: psycopg.Cursor[Any], risk: BookRisk, head: tuple[str, date, str]) -> None:
+    """Write figures and exposures of each portfolio."""
+    columns = "(decision_id, session, origin, portfolio_id, metric, value)"
+    with cursor.copy(f"copy ops.portfolio_risk_figures {columns} from stdin") as copy:
+        for name, (figures, _) in risk.parts.items():
+            for metric, value in figures.items():
+                copy.write_row((*head, name, metric, value if math.isfinite(value) else None))
+    columns = "(decision_id, session, origin, portfolio_id, kind, label, share)"
+    with cursor.copy(f"copy ops.portfolio_risk_exposures {columns} from stdin") as copy:
+        for name, (_, seen) in risk.parts.items():
+            for kind, series in (("name", seen.by_name), ("sector", seen.by_sector)):
+                for label, share in series.items():
+                    copy.write_row((*head, name, kind, str(label), float(share)))
 
 
 def add_rule(warehouse: Warehouse, rule: Rule, *, who: str, now: datetime, note: str = "") -> int:

@@ -55,6 +55,7 @@ def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
         _decision(conn, sessions[-5])
         _ledger(conn, sessions[-6:])
         _orders(conn, sessions[-6:])
+        _posted(conn, sessions[-30:])
 
 
 #: (intent, attempt, portfolio, symbol, side, qty, filled, fill price, decision close, open at sending, state)
@@ -103,6 +104,22 @@ def _orders(conn, days: list[date]) -> None:
             "insert into ops.ledger_entries (broker, account_number, txn_id, line, kind, book, asset, amount, session,"
             " occurred_at, recorded_at) values ('sandbox', 'A1', 'fee', %s, 'fee', %s, 'USD', %s, %s, %s, %s)",
             (line, book, amount, done, clock.session_open(done), NOW),
+        )
+
+
+#: What a person posted for a manual portfolio in the end; a day was corrected, a strategy's returns do not count.
+POSTED = [0.004 * ((i * 5) % 9 - 4) for i in range(30)]
+
+
+def _posted(conn, days: list[date]) -> None:
+    conn.execute("insert into ops.portfolios values ('mine', 'Mine', null, 'manual', 'manual', 'active', %s)", (NOW,))
+    rows = [("mine", day, value) for day, value in zip(days, POSTED, strict=True)]
+    rows[1:1] = [("mine", days[1], 0.5), ("volatility_momentum", days[0], 0.25)]
+    for book, day, value in rows:
+        conn.execute(
+            "insert into ops.posted_returns (portfolio_id, session, ret, posted_at, posted_by)"
+            " values (%s, %s, %s, %s, 'x')",
+            (book, day, value, NOW),
         )
 
 

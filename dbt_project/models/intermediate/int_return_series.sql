@@ -1,5 +1,5 @@
 {{ config(tags=['evaluate']) }}
--- Daily returns of every portfolio on both bases, beside the benchmark's.
+-- Daily returns of every portfolio on every basis, beside the benchmark's.
 with series as (
     select
         portfolio_id,
@@ -15,6 +15,14 @@ with series as (
         ret
     from {{ ref('portfolio_returns') }}
     where ret is not null
+    union all
+    select
+        portfolio_id,
+        'posted' as basis,
+        session,
+        ret
+    from {{ ref('stg_ops__posted_returns') }}
+    where session <= (select max(session) from {{ ref('int_sessions') }})
 ),
 
 benchmark as (

@@ -56,7 +56,21 @@ def test_the_book_and_one_portfolio(decided: Warehouse, client: TestClient) -> N
     part = client.get("/risk/sector_risk_parity").json()["decision"]
     shares = decided.rows("select symbol, share from ops.weight_history where portfolio_id = 'sector_risk_parity'")
     assert part["share"] == pytest.approx(sum(row["share"] for row in shares))
-    assert {one["label"] for one in part["names"]} == {row["symbol"] for row in shares}
+    assert {one["label"]: one["share"] for one in part["names"]} == pytest.approx(
+        {row["symbol"]: row["share"] for row in shares}
+    )
+    # Its own figures, not the book's: three ETFs of a known share each.
+    own = part["figures"]
+    assert own["gross"] == own["net"] == pytest.approx(part["share"])
+    assert own["largest_name"] == pytest.approx(max(row["share"] for row in shares))
+    assert sum(one["share"] for one in part["sectors"]) == pytest.approx(part["share"])
+    assert 0.0 < own["var_95"] <= own["var_99"] <= own["cvar_99"]
+    assert set(own) == set(stored) - {"daily_loss", "drawdown", "cci", "scale"}
+    everyone = [client.get(f"/risk/{name['label']}").json()["decision"] for name in whole["decision"]["portfolios"]]
+    for figure in ("net", "leveraged", "beta"):
+        assert sum(one["figures"][figure] for one in everyone if one["figures"]) == pytest.approx(stored[figure])
+    # Losses of parts do not add up to less than those of the whole (they fall on different days).
+    assert sum(one["figures"]["cvar_95"] for one in everyone if one["figures"]) >= stored["cvar_95"] - 1e-12
     assert {one["subject"] for one in part["cuts"]} == {one["subject"] for one in cut}
     assert client.get("/risk/congress_aggregate").json()["decision"]["cuts"] == []
     page = client.get("/dashboard", headers=ADMIN).text

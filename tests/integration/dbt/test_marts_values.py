@@ -12,7 +12,7 @@ import pytest
 from pas_lib.analytics import performance_summary, rolling_table
 from pas_lib.dbt import Dbt, DbtError
 from tests.support.marts import END, KEYS, Built, differences, duckdb_frame, read
-from tests.support.performance_world import EDGES, PORTFOLIOS
+from tests.support.performance_world import EDGES, PORTFOLIOS, POSTED
 
 
 def test_everything_is_built_and_every_test_passes(built: Built) -> None:
@@ -243,6 +243,15 @@ def test_metrics_agree_with_the_python_figures(built: Built) -> None:
                 portfolio,
                 key,
             )
+
+
+def test_returns_posted_for_a_manual_portfolio_are_a_basis_of_their_own(built: Built) -> None:
+    (row,) = built.warehouse.frame("select * from marts.metrics where basis = 'posted'").to_dict("records")
+    assert (row["portfolio_id"], row["n_obs"]) == ("mine", len(POSTED))
+    benchmark = built.warehouse.frame("select session, ret from marts.daily_returns where symbol = 'SPY'")
+    newest = benchmark.set_index("session")["ret"].sort_index()[-len(POSTED) :]
+    for key, value in performance_summary(pd.Series(POSTED, index=newest.index), newest).items():
+        assert row[key] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), key
 
 
 def test_windows_agree_with_the_python_figures(built: Built) -> None:

@@ -71,6 +71,25 @@ def test_figures_are_those_of_the_book_after_its_caps(warehouse: Warehouse, sett
     assert seen["largest_sector"] == pytest.approx(max(by_sector.values()))
 
 
+def test_each_portfolio_has_figures_of_its_part(warehouse: Warehouse, settings: Settings) -> None:
+    world = MartsWorld().write(warehouse)
+    got = decide(DECISION, settings, EVENING, warehouse, planner=Planner())
+    _, close = world.prices()
+    moves = close.pct_change().iloc[1:]
+    rows = warehouse.rows("select portfolio_id, metric, value from ops.portfolio_risk_figures")
+    for part in got.portfolios:
+        own = {row["metric"]: row["value"] for row in rows if row["portfolio_id"] == part.portfolio_id}
+        held = {symbol: share for symbol, share in part.weights.items() if share}
+        assert own["gross"] == pytest.approx(sum(held.values()))
+        past = np.sort(moves[list(held)].to_numpy() @ np.array(list(held.values()))) if held else np.zeros(1)
+        assert own["var_95"] == pytest.approx(-past[int(np.ceil(round(0.05 * len(past), 9))) - 1], abs=1e-15)
+        exposed = warehouse.rows(
+            "select label, share from ops.portfolio_risk_exposures where kind = 'name' and portfolio_id = %s",
+            (part.portfolio_id,),
+        )
+        assert {row["label"]: row["share"] for row in exposed} == pytest.approx(held)
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "figure", "limit"),
     [
