@@ -23,6 +23,8 @@ from pas_lib.errors import PasError
 from pas_lib.sources.base import Payload
 
 _MARK = b'{"pas_landing":1,'
+#: Longer than the line before any body.
+_HEAD = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,8 @@ class Landing:
 
     # -- bytes
 
-    def put(self, path: str, content: bytes) -> None:
-        """Write a file so that it appears whole or not at all."""
+    def put(self, path: str, *parts: bytes) -> None:
+        """Write a file so that it appears whole or not at all; its parts are not joined in memory before."""
         if self._local is not None:
             target = self._local / path
             partial = target.with_name(f".{target.name}.part")
@@ -192,13 +194,13 @@ class Landing:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 handle = open(partial, "wb")  # noqa: SIM115
             with handle:
-                handle.write(content)
+                handle.writelines(parts)
             os.replace(partial, target)
             return
         target_path = f"{self._root}/{path}"
         self._fs.makedirs(target_path.rpartition("/")[0], exist_ok=True)
         partial_path = f"{target_path}.part"
-        self._fs.pipe_file(partial_path, content)
+        self._fs.pipe_file(partial_path, b"".join(parts))
         self._fs.mv(partial_path, target_path)
 
     def get(self, path: str) -> bytes:
@@ -253,12 +255,30 @@ class Landing:
             return LandedFile(payload.landed, payload.url, digest, len(payload.body), payload.source, *told)
         label = re.sub(r"[^A-Za-z0-9.^_-]+", "_", payload.label)[:60]
         path = f"{folder}/{number:05d}-{payload.source}-{label}"
-        self.put(path, _head(payload) + payload.body)
+        self.put(path, _head(payload), payload.body)
         return LandedFile(path, payload.url, digest, len(payload.body), payload.source, *told)
 
     def read(self, path: str) -> Payload:
-        """Return a landed payload."""
-        return split(self.get(path), path)
+        """Return a landed payload.
+
+        Raises
+        ------
+        PasError
+            If it is not there, or is something else.
+        """
+        if self._local is None:
+            return split(self.get(path), path)
+        try:
+            # Unbuffered: a long body is read into its own memory, and is there once.
+            with open(self._local / path, "rb", buffering=0) as handle:
+                begin = handle.read(_HEAD)
+                head, _, body = begin.partition(b"\n")
+                if len(begin) == _HEAD:
+                    handle.seek(len(head) + 1)
+                    body = handle.readall()
+        except FileNotFoundError:
+            raise PasError(f"{path} is missing in the landing {self.url}") from None
+        return _payload(head, body, path)
 
     def new_folder(self, dataset: str, session: date | None, now: datetime) -> str:
         """Return a folder for a new run; its last part is the run's id."""
@@ -357,9 +377,13 @@ def is_landed(content: bytes) -> bool:
 
 def split(content: bytes, path: str) -> Payload:
     """Return the payload in a landed file's content."""
-    if not is_landed(content):
-        raise PasError(f"{path} was not written by the landing")
     head, _, body = content.partition(b"\n")
+    return _payload(head, body, path)
+
+
+def _payload(head: bytes, body: bytes, path: str) -> Payload:
+    if not is_landed(head):
+        raise PasError(f"{path} was not written by the landing")
     meta = orjson.loads(head)
     return Payload(
         source=meta["source"],

@@ -144,7 +144,7 @@ def _read(
         )
         for name in names
     }
-    for batch in source(payload.source).parse(payload):
+    for batch in source(payload.source).batches(payload):
         intakes[batch.dataset].add(batch, payload, path)
     found = {}
     for name, intake in intakes.items():

@@ -505,7 +505,7 @@ def read_run(
         payload = landing.read(file.path)
         if file.unchanged:
             payload = replace(payload, fetched_at=manifest.fetched_at)
-        for batch in source(file.source).parse(payload):
+        for batch in source(file.source).batches(payload):
             intakes[batch.dataset].add(batch, payload, file.path)
             if batch.missing:
                 missing.append(batch.note)

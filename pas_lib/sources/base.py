@@ -313,6 +313,10 @@ class Source(ABC):
             If it is not what the format promises.
         """
 
+    def batches(self, payload: Payload) -> Iterable[Batch]:
+        """Yield what a payload says in parts; sources whose answers may be huge hold only one part in memory."""
+        return self.parse(payload)
+
     @abstractmethod
     def recognises(self, body: bytes) -> bool:
         """Return whether a body looks like this site's format."""

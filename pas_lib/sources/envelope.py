@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import orjson
 
 from pas_lib.sources.base import Payload, excerpt, looks_like_html
@@ -24,6 +26,25 @@ def read_json(payload: Payload) -> Any:
     except orjson.JSONDecodeError:
         said = excerpt(payload.body)
         raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
+
+
+def slices(payload: Payload, size: int = 20_000) -> Iterator[list[Any]]:
+    """Yield the entries of a body that is a JSON array, some at a time: all of them would be many times its length.
+
+    Raises
+    ------
+    PayloadError
+        If it is no whole array.
+    """
+    try:
+        entries = msgspec.json.decode(payload.body, type=list[msgspec.Raw])
+    except msgspec.DecodeError:
+        raise payload.error(f"not JSON or cut off ({excerpt(payload.body)!r})") from None
+    for start in range(0, len(entries), size):
+        try:
+            yield orjson.loads(b"[" + b",".join(entries[start : start + size]) + b"]")
+        except orjson.JSONDecodeError:
+            raise payload.error(f"not JSON or cut off ({excerpt(payload.body)!r})") from None
 
 
 def yahoo_results(payload: Payload, name: str, words: str) -> list[Any] | None:

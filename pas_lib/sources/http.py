@@ -27,6 +27,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -48,6 +49,8 @@ _SECRET_HEADER = re.compile(r"authorization|key|secret|token", re.I)
 _PATIENCE = 120.0
 #: Pages of one request that wait to be landed.
 _LANE_PAGES = 8
+#: Bytes of one answer. With what reading it takes, this is what the memory of one collection allows.
+_LARGEST = 256 << 20
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -283,9 +286,14 @@ class Client:
         """
         following: Request | None = request
         count = 0
+        before = b""
         while following is not None:
             asked = following
             page = self._retrying(asked)
+            said = hashlib.sha256(page.body).digest()
+            if said == before:
+                raise SourceError(f"{self.source.name}: the page before came once more at {page.url}")
+            before = said
             yield page
             if left := self.source.leaves(asked, page):
                 self.left.append(left)
@@ -413,11 +421,15 @@ class Client:
                 data=request.form,
                 headers={**request.headers, **conditions, **(admission if by_headers else {})},
                 timeout=(10.0, self.manner.timeout),
+                stream=True,
             )
-        except requests.Timeout:
+            body = _body(answer)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise _Again(SourceError(f"{site}: no answer within {self.manner.timeout:g} s from {shown}")) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _Again(SourceError(f"{site}: {_reason(error)} at {shown}")) from None
+        if body is None:
+            raise SourceError(f"{site}: more than {_LARGEST >> 20} MB came at once from {shown}")
         if answer.status_code == 304 and known is not None and conditions and self.memory is not None:
             earlier = self.memory.earlier(known)
             if earlier is None:
@@ -443,7 +455,7 @@ class Client:
             content_type=answer.headers.get("content-type", ""),
             fetched_at=self.now,
             context=dict(request.context),
-            body=answer.content,
+            body=body,
             key=key,
             etag=answer.headers.get("etag", "") if answer.status_code == 200 else "",
             last_modified=answer.headers.get("last-modified", "") if answer.status_code == 200 else "",
@@ -507,6 +519,17 @@ class Client:
         return answer.status_code, answer.content
 
 
+def _body(answer: requests.Response) -> bytes | None:
+    """Return the body, held once: ``content`` would join it from pieces; None for one that is too long to be held."""
+    try:
+        if int(answer.headers.get("content-length") or 0) > _LARGEST:
+            return None
+        body: bytes = answer.raw.read(decode_content=True)
+        return body if len(body) <= _LARGEST else None
+    finally:
+        answer.close()
+
+
 def _conditions(known: Known | None) -> dict[str, str]:
     """Return the headers that ask whether an answer has changed; the stronger validator alone where there is one."""
     if known is None:
@@ -553,6 +576,9 @@ def _reason(error: Exception) -> str:
         "ConnectionError": "connection failed",
         "ChunkedEncodingError": "answer was cut off",
         "ContentDecodingError": "answer could not be decoded",
+        "ProtocolError": "answer was cut off",
+        "IncompleteRead": "answer was cut off",
+        "DecodeError": "answer could not be decoded",
     }
     return kinds.get(type(error).__name__, type(error).__name__)
 

@@ -6,7 +6,7 @@ Returns computed after the fact (``ExcessReturn``, ``PriceChange``, ``SPYChange`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -22,9 +22,11 @@ from pas_lib.sources.base import (
     base_url,
     key_of,
 )
-from pas_lib.sources.envelope import read_json
+from pas_lib.sources.envelope import read_json, slices
 
 _PAGE = 5000
+#: Bytes that no page has.
+_LONG = 16 << 20
 
 #: The names of one field over the API's versions and years.
 _FIELDS = {
@@ -95,6 +97,9 @@ class QuiverApi(Source):
         """Return the next page until one comes that is not full, or older than what was asked for."""
         if "page" not in request.params:
             return None
+        if _is_long(payload):
+            # Not a page, but everything at once: the next page is empty.
+            return request.with_params(page=str(int(request.params["page"]) + 1))
         rows = self._rows(payload)
         if len(rows) < _PAGE:
             return None
@@ -124,7 +129,8 @@ class QuiverApi(Source):
 
     def check(self, payload: Payload) -> None:
         """Refuse whatever is not an array of trades."""
-        self.parse(payload)
+        for _ in self.batches(payload):
+            pass
 
     def _rows(self, payload: Payload) -> list[dict[str, Any]]:
         document = read_json(payload)
@@ -143,14 +149,24 @@ class QuiverApi(Source):
                 document = rows
         if document == [] and payload.context and not re.search(r"[?&]page=(?!1\b)", payload.url):
             raise payload.error(f"no {_WORDS.get(payload.dataset, 'trades')} at all")
-        if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
-            details = [row.get("detail") for row in document if isinstance(row, dict)] if document else []
-            raise payload.error(str(next((d for d in details if d), "not an array of objects")))
-        return document
+        return _objects(payload, document)
+
+    def batches(self, payload: Payload) -> Iterator[Batch]:
+        """Yield what an answer says; one that is no page but everything at once in parts."""
+        if not _is_long(payload):
+            yield from self.parse(payload)
+            return
+        for number, part in enumerate(slices(payload)):
+            (batch,) = self._read(payload, _objects(payload, part))
+            if number:
+                batch.scopes.clear()
+            yield batch
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per disclosed trade of an asset with a symbol."""
-        rows = self._rows(payload)
+        return self._read(payload, self._rows(payload))
+
+    def _read(self, payload: Payload, rows: list[dict[str, Any]]) -> list[Batch]:
         if payload.dataset == "insider_buying":
             return [_insider_batch(payload, rows)]
         if payload.dataset in _LIVE:
@@ -177,6 +193,18 @@ class QuiverApi(Source):
         # All pages of the bulk answer together are everything there is: what is missing was withdrawn or amended.
         scopes: list[dict[str, Any]] = [{}] if payload.context.get("kind") == "bulk" else []
         return [Batch("politician_trades", records=records, scopes=scopes, rejects=rejects)]
+
+
+def _is_long(payload: Payload) -> bool:
+    """Return whether an answer is a list far longer than any page, of trades."""
+    return payload.dataset == "politician_trades" and len(payload.body) > _LONG and payload.body.startswith(b"[")
+
+
+def _objects(payload: Payload, document: Any) -> list[dict[str, Any]]:
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        details = [row.get("detail") for row in document if isinstance(row, dict)] if document else []
+        raise payload.error(str(next((d for d in details if d), "not an array of objects")))
+    return document
 
 
 def _windowed(name: str, ask: Ask, url: str, headers: dict[str, str]) -> Request:

@@ -103,7 +103,10 @@ def test_every_dataset_over_three_sessions(sandbox: RunningSandbox, warehouse: W
             assert result.quarantined == 0
             # The target of a rating may be corrected some hours later; an expected day of earnings is announced.
             may_change = name in ("analyst_ratings", "filings")
-            assert (result.deleted, 0 if may_change else result.changed) == (0, 0), name
+            # A corrected contract is another row than the one it corrects.
+            assert (result.deleted if name != "gov_contracts" else 0, 0 if may_change else result.changed) == (0, 0), (
+                name
+            )
             if number == 0:
                 again = ingest(name, session, settings=settings, clock=clock, warehouse=warehouse)
                 assert (again.status, again.new) == ("unchanged", 0), name

@@ -160,7 +160,7 @@ def test_pages_are_streamed_however_many_there_are(tmp_path: Path, monkeypatch: 
         return request.with_params(page=str(number + 1)) if number < 200 else None
 
     monkeypatch.setattr(yahoo, "follow", next_page)
-    with serve(lambda seen: Answer(GOOD)) as site:
+    with serve(lambda seen: Answer(GOOD + b" " * int(seen.query.get("page", "1")))) as site:
         settings = load_settings({"PAS_HOME": str(tmp_path), "PAS_SANDBOX_URL": site.url}, root=tmp_path)
         asked = [request_for(site, params={"item": str(n)}) for n in range(3)]
         with Client(yahoo, settings, NOW) as client:
@@ -172,6 +172,19 @@ def test_pages_are_streamed_however_many_there_are(tmp_path: Path, monkeypatch: 
         assert [number for number, _ in first + rest] == [0] * 200 + [1] * 200 + [2] * 200
         numbers = [page.url.rpartition("page=")[2] for number, page in first + rest if number == 1]
         assert numbers[1:] == [str(n) for n in range(2, 201)]
+
+
+def test_a_site_that_gives_the_same_page_for_every_number_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yahoo = source("yahoo_chart")
+    monkeypatch.setattr(yahoo, "follow", lambda request, payload: request.with_params(page="2"))
+    with serve(lambda seen: Answer(GOOD)) as site:
+        settings = load_settings({"PAS_HOME": str(tmp_path), "PAS_SANDBOX_URL": site.url}, root=tmp_path)
+        with Client(yahoo, settings, NOW) as client, pytest.raises(SourceError, match="came once more") as caught:
+            client.fetch(request_for(site))
+    assert f"yahoo_chart: the page before came once more at {site.url}" in str(caught.value)
+    assert len(site.seen) == 2
 
 
 def test_a_failure_in_the_middle_stops_the_others(tmp_path: Path) -> None:
