@@ -180,6 +180,8 @@ class Dataset:
         Columns that name the part of the key space a payload states completely.
     ordinal : str, optional
         Key column that numbers rows which are otherwise equal.
+    numbered_by : tuple of str
+        Sources whose parser numbers rows for good: of rows that come twice, because pages overlap, one counts.
     rules : tuple of Rule
         What a valid row fulfils.
     resolve : Resolve, optional
@@ -220,6 +222,7 @@ class Dataset:
     leader: str | None = None
     scope_columns: tuple[str, ...] = ()
     ordinal: str | None = None
+    numbered_by: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     resolve: Resolve | None = None
     named: Named | None = None

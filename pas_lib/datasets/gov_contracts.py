@@ -76,6 +76,7 @@ DATASET = Dataset(
     # Defence appears 90 days after the action, and corrections weeks later.
     overlap=timedelta(days=140),
     ordinal="ordinal",
+    numbered_by=("usaspending",),
     named=Named("recipient"),
     windowed=True,
     rules=(Rule("the action's date is implausible", _implausible),),

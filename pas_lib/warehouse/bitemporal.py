@@ -338,15 +338,20 @@ class VersionedLoad:
         return (int(found[0]), int(found[1])) if found else (0, 0)
 
     def _number(self) -> None:
-        """Set the ordinal of otherwise equal rows over all payloads, by content: their order must not matter."""
+        """Set the ordinal of otherwise equal rows over all payloads, by content: their order must not matter.
+
+        Sources that number their rows themselves are left alone.
+        """
         data = self.dataset
         group = ", ".join(name for name in ("source", *data.key) if name != data.ordinal)
         self.conn.execute(
             trusted(
                 f"update {self.stage} s set {data.ordinal} = n.number from (select seq, row_number() over"
                 f" (partition by {group} order by content_hash, seq) - 1 as number from {self.stage}"
-                f" where is_stated) n where n.seq = s.seq and s.{data.ordinal} is distinct from n.number"
-            )
+                f" where is_stated and source <> all(%s)) n where n.seq = s.seq"
+                f" and s.{data.ordinal} is distinct from n.number"
+            ),
+            (list(data.numbered_by),),
         )
 
     def _tombstones(self) -> int:

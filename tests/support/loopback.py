@@ -29,6 +29,7 @@ class Seen:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 Handler = Callable[[Seen], Answer]
@@ -58,7 +59,10 @@ def serve(handler: Handler) -> Iterator[Site]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             request = Seen(
-                unquote(parts.path), dict(parse_qsl(parts.query)), {k.lower(): v for k, v in self.headers.items()}
+                unquote(parts.path),
+                dict(parse_qsl(parts.query)),
+                {k.lower(): v for k, v in self.headers.items()},
+                self.rfile.read(int(self.headers.get("content-length") or 0)),
             )
             with lock:
                 site.seen.append(request)
@@ -74,6 +78,8 @@ def serve(handler: Handler) -> Iterator[Site]:
             self.wfile.write(("\r\n".join(head) + "\r\n\r\n").encode() + sent)
             if answer.cut_at is not None:
                 self.close_connection = True
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
             return

@@ -195,14 +195,15 @@ _LDA_FILTERS: Final[dict[str, Any]] = {
 
 
 class UsaSpending:
-    """``POST /api/v2/search/spending_by_transaction/``."""
+    """``POST /api/v2/search/spending_by_transaction/`` and ``.../spending_by_transaction_count/``."""
 
     def __init__(self, washington: Washington) -> None:
         self.washington = washington
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        if request.path_params["path"].strip("/") != "api/v2/search/spending_by_transaction":
+        path = request.path_params["path"].strip("/")
+        if path not in ("api/v2/search/spending_by_transaction", "api/v2/search/spending_by_transaction_count"):
             return reply({"detail": "Not found."}, 404)
         if request.method != "POST":
             return reply({"detail": f'Method "{request.method}" not allowed.'}, 405)
@@ -211,6 +212,10 @@ class UsaSpending:
         except ValueError:
             return reply({"detail": "JSON parse error"}, 400)
         filters = asked.get("filters")
+        if path.endswith("_count") and filters:
+            counted = sum(_wanted(a, filters) for a in self.washington.actions())
+            kinds = dict.fromkeys(("idvs", "grants", "direct_payments", "loans", "other"), 0)
+            return reply({"results": {"contracts": counted, **kinds}})
         for name in ("filters", "fields", "sort"):
             if not asked.get(name):
                 return reply({"detail": f"Missing value: '{name}' is a required field"}, 422)

@@ -6,7 +6,10 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
+
 from pas_lib.clock import NY
+from pas_lib.errors import PayloadError
 from tests.integration.ingest.test_versioned_road import trade
 from tests.support.loopback import Answer, Seen
 from tests.support.road import Road
@@ -130,3 +133,59 @@ def test_a_page_of_contracts_in_another_order_withdraws_nothing(road: Road) -> N
     shown[:] = [("AAA", "Jan. 29, 2026", "4"), ("CCC", "Jan. 27, 2026", "7")]
     result = road.collect("gov_contracts")
     assert (result.new, result.deleted) == (1, 2)
+
+
+def test_contracts_on_overlapping_pages_count_once_and_none_is_missed(road: Road) -> None:
+    """The site breaks ties as it likes: a row stands on two pages and another one on none."""
+    road.collect("universe")
+    road.settings = road.settings.model_copy(update={"dataset_sources": {"gov_contracts": ("usaspending",)}})
+
+    def row(mod: str, amount: float) -> dict[str, Any]:
+        about = {"Recipient Name": "ALPHA WORKS", "Awarding Agency": "Department of Energy", "Award ID": "P1"}
+        award = {"generated_internal_id": "CONT_AWD_P1", "Mod": mod, "Action Date": "2026-01-12"}
+        return {**award, **about, "Transaction Amount": amount}
+
+    one, twice, three, four = row("0", 5e6), row("1", 2e6), row("3", 3e6), row("4", 4e6)
+    pages = {"asc": [[one, twice, twice], [four, one]], "desc": [[four, three], [twice, twice, one]]}
+    counted = 5
+    asked: list[tuple[str, str, int]] = []
+
+    def search(request: Seen) -> Answer | None:
+        if "/search/spending_by_transaction" not in request.path:
+            return None
+        body = json.loads(request.body)
+        window = body["filters"]["time_period"][0]
+        inside = window["start_date"] <= "2026-01-12" <= window["end_date"]
+        if request.path.endswith("_count/"):
+            asked.append(("count", "", 0))
+            return Answer(json.dumps({"results": {"contracts": counted}}))
+        if not inside:
+            rows, more = [{**row("9", 1.0), "Action Date": window["start_date"]}], False
+        else:
+            asked.append(("page", body["order"], body["page"]))
+            rows, more = pages[body["order"]][body["page"] - 1], body["page"] == 1
+        return Answer(json.dumps({"results": rows, "page_metadata": {"page": body["page"], "hasNext": more}}))
+
+    road.world.instead = search
+    road.collect("gov_contracts", start=date(2026, 1, 5))
+    assert asked == [
+        ("page", "asc", 1),
+        ("page", "asc", 2),
+        ("count", "", 0),
+        ("page", "desc", 1),
+        ("page", "desc", 2),
+        ("count", "", 0),
+    ]
+    rows = road.rows("select modification, ordinal, amount, symbol from raw.gov_contracts order by 1, 2")
+    assert [tuple(r.values()) for r in rows] == [
+        ("0", 0, 5e6, "AAA"),
+        ("1", 0, 2e6, "AAA"),
+        ("1", 1, 2e6, "AAA"),
+        ("3", 0, 3e6, "AAA"),
+        ("4", 0, 4e6, "AAA"),
+    ]
+    counted = 6
+    road.at(2026, 1, 31, 2)
+    with pytest.raises(PayloadError, match="5 different records from .* where 6 are counted"):
+        road.collect("gov_contracts", start=date(2026, 1, 5))
+    assert road.rows("select count(*) as n from raw.gov_contracts") == [{"n": 5}]

@@ -351,10 +351,23 @@ def test_months_are_asked_without_gaps_and_paged_to_the_end(tmp_path):
     full = {"results": [row], "page_metadata": {"page": 1, "hasNext": True}}
     following = site.follow(asked[-1], payload("usaspending", "gov_contracts", full, **asked[-1].context))
     assert (following.json["page"], following.context["page"]) == (2, "2")
-    deep = payload("usaspending", "gov_contracts", full, **asked[-1].context)
-    last = asked[-1].__class__(**{**asked[-1].__dict__, "json": {**asked[-1].json, "page": 500}})
-    with pytest.raises(PayloadError, match="more than 50000 records"):
-        site.follow(last, deep)
+    # No further than the site goes; what it did not give is counted, and asked for from the other end.
+    deepest = replace(asked[-1], json={**asked[-1].json, "page": 500})
+    counting = site.follow(deepest, payload("usaspending", "gov_contracts", full, **asked[-1].context))
+    assert counting.url.endswith("/api/v2/search/spending_by_transaction_count/")
+    assert counting.json == {"filters": asked[-1].json["filters"]}
+    counted = payload("usaspending", "gov_contracts", {"results": {"contracts": 2}}, **counting.context)
+    back = site.follow(counting, counted)
+    assert (back.url, back.json["order"], back.json["page"]) == (asked[-1].url, "desc", 1)
+    other = {"results": [{**row, "Mod": "1"}], "page_metadata": {"page": 1, "hasNext": False}}
+    again = site.follow(back, payload("usaspending", "gov_contracts", other, **back.context))
+    assert site.follow(again, replace(counted, context=again.context)) is None
+    three = payload("usaspending", "gov_contracts", {"results": {"contracts": 3}}, **again.context)
+    with pytest.raises(PayloadError, match="2 different records from 2025-12-31 to 2026-01-30 where 3 are counted"):
+        site.follow(again, three)
+    for broken in ({"results": {}}, {"detail": "no"}, {"results": []}):
+        with pytest.raises(PayloadError, match="results.contracts"):
+            site.parse(payload("usaspending", "gov_contracts", broken, kind="count"))
     done = payload("usaspending", "gov_contracts", {"results": [row], "page_metadata": {"hasNext": False}})
     assert site.follow(asked[-1], done) is None
 
