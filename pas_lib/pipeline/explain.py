@@ -58,7 +58,7 @@ class Explanation:
     note
         What the strategy said.
     rows
-        The raw rows the signal was made from, as known at the decision time, oldest first.
+        The raw rows the signal was made from, as known at the decision time: by dataset, oldest first.
     """
 
     portfolio_id: str
@@ -192,15 +192,17 @@ def _cuts(warehouse: Warehouse, security_id: str, symbol: str, as_of: date) -> t
 def raw_rows(warehouse: Warehouse, one: Strategy, security_id: str, symbol: str, session: date) -> tuple[RawRow, ...]:
     """Return the rows of a strategy's datasets about a security that its signal of a session looked at.
 
-    A row counts as it was known at the decision time; later corrections and tombstones do not show.
+    A row counts as it was known at the decision time; later corrections and tombstones do not show, nor does what an
+    amendment had replaced by then. Dataset by dataset in the strategy's order, each oldest first.
     """
     at = calendar.decision_time(session)
     names = sorted(_names(warehouse, security_id, symbol, at))
     out: list[RawRow] = []
     for dataset in one.datasets:
         for name in _TABLES.get(dataset, (dataset,)):
-            out.extend(_rows_of(warehouse, name, names, one.windows(session), at, one.counts.get(dataset)))
-    return tuple(sorted(out, key=lambda row: (row.event_date, row.known_at, row.dataset)))
+            found = _rows_of(warehouse, name, names, one.windows(session), at, one.counts.get(dataset))
+            out.extend(sorted(found, key=lambda row: (row.event_date, row.known_at)))
+    return tuple(out)
 
 
 #: Prices are explained together with the actions that adjust them.
@@ -210,7 +212,7 @@ _TABLES = {"prices": ("prices", "corporate_actions")}
 _LOOKUP = {
     "politician_trades": (
         "symbol",
-        "first_known_at",
+        "since",
         (
             "politician",
             "chamber",
@@ -229,7 +231,7 @@ _LOOKUP = {
     "corporate_actions": ("symbol", "event_date", ("symbol", "action", "ratio", "amount")),
     "gov_contracts": (
         "symbol",
-        "first_known_at",
+        "since",
         ("recipient", "matched_by", "contract_id", "modification", "amount", "agency", "action_date"),
     ),
     "lobbying": (
@@ -259,7 +261,7 @@ _LOOKUP = {
     ),
     "filings": (
         "entity",
-        "first_known_at",
+        "since",
         ("kind", "form", "filed", "report_date", "expected_from", "is_estimate"),
     ),
     "dc_insider_scores": ("symbol", "capture_date", ("symbol", "capture_date", "score")),
@@ -278,18 +280,17 @@ _LOOKUP = {
     ),
 }
 
-#: dataset -> (what its rows are reported by, whether a row replaces the earlier ones of its report)
+#: dataset -> what its rows are reported by
 _REPORTS = {
     "lobbying": (
         "case when coalesce(filing_type, '') not like 'R%%' then coalesce(registrant_id || '/' || client_id || '/' ||"
-        " filing_year || '/' || filing_period, filing_id) else filing_id end",
-        "true",
+        " filing_year || '/' || filing_period, filing_id) else filing_id end"
     ),
-    "insider_buying": (
-        "symbol || '/' || insider || '/' || transaction_date || '/' || code || '/' || security_title",
-        "coalesce(is_amendment, false)",
-    ),
+    "insider_buying": "symbol || '/' || insider || '/' || transaction_date || '/' || code || '/' || security_title",
 }
+
+#: Datasets whose rows may be replaced by other rows: staging says which, and since when a subject has been known.
+_REPLACED = frozenset({"politician_trades", "gov_contracts", "lobbying", "insider_buying", "filings"})
 
 #: dataset -> days for which its rows hold at least, whatever a strategy's window is
 _HOLDS = {"fundamentals": 400, "filings": 400}
@@ -333,7 +334,11 @@ def _rows_of(
 
     column, about, shown = _LOOKUP[dataset]
     key = ", ".join(dataset_of(dataset).key)
-    report, replaces = _REPORTS.get(dataset, ("null::text", "false"))
+    report = _REPORTS.get(dataset, "null::text")
+    settled, still = "versions", "true"
+    if dataset in _REPLACED:
+        settled = f"staging.stg_raw__{dataset}"
+        still = f"{column} = any(%(names)s) and known_at <= %(at)s and coalesce(superseded_at > %(at)s, true)"
     within: list[str] = []
     values: dict[str, Any] = {}
     for number, (start, end) in enumerate(windows):
@@ -345,22 +350,20 @@ def _rows_of(
     where = " and ".join(
         ["not is_deleted", "(" + " or ".join(within) + ")", _COUNTS.get(dataset, "true"), counts or "true"]
     )
-    # The newest version of each source; what two sources state is one row; of a report that was amended the amendment.
+    # The newest version of each source, unless another row has replaced it; what two sources state is one row.
     rows = warehouse.rows(
         "with versions as ("  # noqa: S608 - names of this catalogue
-        f" select *, {report} as report, {replaces} as replaces,"
+        f" select *, {report} as report,"
         f" min(known_at) over (partition by {key}) as first_known_at"
         f" from raw.{dataset} where {column} = any(%(names)s) and known_at <= %(at)s"
         "), reported as ("
-        " select *, min(first_known_at) over (partition by source, coalesce(report, row_id::text)) as reported_at,"
-        " max(first_known_at) filter (where replaces) over (partition by source, coalesce(report, row_id::text))"
-        " as amended_at from versions"
+        " select *, min(first_known_at) over (partition by source, coalesce(report, row_id::text)) as reported_at"
+        " from versions"
         "), known as ("
         f" select distinct on ({key}, source) * from reported order by {key}, source, known_at desc, row_id desc"
-        ")"
+        f"), settled as (select row_id as settled_id, first_known_at as since from {settled} where {still})"
         f" select distinct on ({key}) {', '.join((*_PROVENANCE, *shown))} from known"
-        f" where {where} and (amended_at is null or first_known_at >= amended_at)"
-        f" order by {key}, known_at desc, row_id desc",
+        f" join settled on settled_id = row_id where {where} order by {key}, known_at desc, row_id desc",
         {"names": names, "at": at, **values},
     )
     return [

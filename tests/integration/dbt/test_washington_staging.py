@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 
 from pas_lib.dbt import Dbt
+from pas_lib.pipeline.explain import raw_rows
+from pas_lib.strategies import strategy
 from pas_lib.warehouse import Warehouse
 from pas_lib.warehouse.mirror import publish
 from tests.support.raw_world import RawWorld
@@ -82,6 +84,28 @@ def rows() -> RawWorld:
         }
         world.add("gov_contracts", DAY, known, **(values | more))
 
+    for document, status, filed, low in (
+        ("s1", "new", date(2025, 4, 9), 1001.0),
+        ("s2", "amended", date(2025, 4, 16), 15001.0),
+    ):
+        world.add(
+            "politician_trades",
+            DAY,
+            at(filed.year, filed.month, filed.day + 1, 4),
+            politician="Ann Example",
+            symbol="AAA",
+            transaction="purchase",
+            amount_range=f"${low:,.0f}",
+            amount_low=low,
+            amount_high=low * 2,
+            transaction_date=date(2025, 4, 2),
+            report_date=filed,
+            owner="",
+            filing_status=status,
+            document=document,
+            ordinal=0,
+            source="senate_efd",
+        )
     contract(0, at(2025, 4, 23), 100.0)
     contract(1, at(2025, 4, 23), 100.0)
     contract(0, at(2025, 5, 1), 110.0)
@@ -91,7 +115,7 @@ def rows() -> RawWorld:
 
 def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
     rows().load(warehouse)
-    select = ["stg_raw__lobbying", "stg_raw__gov_contracts", "int_unmatched_names"]
+    select = ["stg_raw__lobbying", "stg_raw__gov_contracts", "stg_raw__politician_trades", "int_unmatched_names"]
     result = Dbt(warehouse.url, tmp_path / "work", threads=2).build(date(2025, 12, 31), select=select)
     assert result.count("pass") >= 12
     lobbying = (
@@ -129,3 +153,14 @@ def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Wareh
         assert conn.execute(lobbying).fetchall() == expected
         assert conn.execute(contracts).fetchall() == versions
         assert conn.execute(unmatched).fetchall() == listed
+    # What explains a weight is what counted then: the report until it was amended, each amendment until the next.
+    for session, expected_ids in (
+        (date(2025, 4, 30), ["report"]),
+        (date(2025, 5, 30), ["amended", "other"]),
+        (date(2025, 6, 30), ["other", "again"]),
+    ):
+        told = raw_rows(warehouse, strategy("lobbying_growth"), "cik1", "AAA", session)
+        assert [row.values["filing_id"] for row in told] == expected_ids
+    for session, low in ((date(2025, 4, 11), [1001.0]), (date(2025, 4, 25), [15001.0]), (date(2025, 5, 16), [])):
+        told = raw_rows(warehouse, strategy("congress_aggregate"), "cik1", "AAA", session)
+        assert [row.values["amount_low"] for row in told] == low
