@@ -3,7 +3,8 @@ Decides one session.
 
 Strategies due and all model returns, allocation, exposure scale, risk, order plan, intents, and the request for an
 approval where one is needed. A session already decided keeps its decision. In live mode `approve` shows the plan under
-"Required Actions" and waits until the close of the execution session; elsewhere it is skipped.
+"Required Actions" and waits until the close of the execution session; elsewhere it is skipped. A plan that was approved
+or refused on the command line or over the API meanwhile needs no answer here.
 """
 
 from __future__ import annotations

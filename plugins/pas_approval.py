@@ -69,8 +69,14 @@ class ApprovePlanOperator(HITLOperator):
         """Write the answer as the approval row of the plan that was shown."""
         from pas_lib.execution import approve
 
-        answer = super().execute_complete(context, event)
         session, here = session_of(context), runtime()
+        if event.get("error_type") == "timeout":
+            plan, word = _plan_and_word(session, here.warehouse)
+            if word:
+                # Somebody has answered on the command line or over the API.
+                return {"plan_hash": plan.plan_hash if plan else "", "decision": word}
+            raise AirflowFailException(f"nobody has approved the plan of {session} in time: nothing is sent")
+        answer = super().execute_complete(context, event)
         seen = context["ti"].xcom_pull(task_ids=self.task_id, key="plan_hash")
         if not seen:
             raise AirflowFailException("it is not known which plan was shown: nothing was approved")

@@ -38,7 +38,7 @@ add up to the account.
 
 from __future__ import annotations
 
-from pas_lib.execution.approvals import approve, needs_approval
+from pas_lib.execution.approvals import approve, needs_approval, standing
 from pas_lib.execution.broker import AlpacaGateway
 from pas_lib.execution.execute import adopt, cancel_open, execute, reconcile, snapshot_account
 from pas_lib.execution.intents import create_plan, current_shares, current_weights, managed_equity
@@ -83,4 +83,5 @@ __all__ = [
     "reconcile",
     "set_state",
     "snapshot_account",
+    "standing",
 ]

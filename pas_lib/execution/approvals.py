@@ -111,3 +111,31 @@ def check_live_account(settings: Settings, key: AccountKey) -> None:
         raise GuardError("PAS_BROKER=live needs PAS_ALLOW_LIVE=true")
     if settings.live_account != key.account_number:
         raise GuardError("PAS_LIVE_ACCOUNT does not name the account that the key opens")
+
+
+def standing(session: date, settings: Settings, warehouse: Warehouse, clock: Clock) -> str:
+    """Return what a session's plan waits for: ``none`` (nothing to ask), ``waiting`` for a person, or ``approved``.
+
+    For whoever drives the steps; `check_live` alone lets anything pass.
+
+    Raises
+    ------
+    GuardError
+        If a person has refused the plan, or its time is over without an approval.
+    """
+    if not needs_approval(settings):
+        return "none"
+    with warehouse.connect() as conn:
+        key = store.active_binding(conn)
+        plan = store.load_plan(conn, key, session) if key else None
+        row = store.last_approval(conn, key, plan.plan_hash) if key and plan else None
+    if plan is None or not any(intent.kind == "order" for intent in plan.intents):
+        return "none"
+    name = f"plan {plan.plan_hash[:12]} of session {session}"
+    if row is not None and row["decision"] != "approved":
+        raise GuardError(f"{name} was refused by {row['decided_by']}: nothing is sent")
+    if row is not None:
+        return "approved"
+    if clock.now() >= session_close(plan.execution_session):
+        raise GuardError(f"{name} was approved by nobody until the close of {plan.execution_session}: nothing is sent")
+    return "waiting"

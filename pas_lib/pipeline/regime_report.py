@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from pas_lib.errors import PasError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+#: Pixels: a chart, a row of the table, between two of them, and around all.
+_CHART, _TABLE_ROW, _GAP, _MARGINS = 330, 22, 70, 180
 
 #: Drawn where they lie within the history.
 CRISES: tuple[tuple[str, str, str], ...] = (
@@ -53,13 +60,13 @@ def yearly(history: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def write_html(history: pd.DataFrame, path: Path) -> Path:
-    """Draw indicator and scale over time above the table by year; return the file.
+def draw(history: pd.DataFrame) -> go.Figure:
+    """Draw indicator and scale over time above the table by year, which is shown whole.
 
     Raises
     ------
     PasError
-        When there is nothing to draw, or the file cannot be written.
+        When there is nothing to draw.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -67,11 +74,13 @@ def write_html(history: pd.DataFrame, path: Path) -> Path:
     table = yearly(history)
     known = history.dropna(subset=["cci"])
     days = pd.DatetimeIndex(known.index)
+    heights = [_CHART, _CHART, _TABLE_ROW * (len(table) + 2)]
+    height = sum(heights) + 2 * _GAP
     figure = make_subplots(
         rows=3,
         cols=1,
-        row_heights=[0.34, 0.33, 0.33],
-        vertical_spacing=0.06,
+        row_heights=heights,
+        vertical_spacing=_GAP / height,
         specs=[[{"type": "scatter"}], [{"type": "scatter"}], [{"type": "table"}]],
         subplot_titles=("Crisis indicator (CCI)", "Exposure scale S", "By year"),
     )
@@ -85,11 +94,9 @@ def write_html(history: pd.DataFrame, path: Path) -> Path:
         figure.add_hline(y=level, line={"dash": "dot", "width": 1}, row=1, col=1)
     for start, end, name in CRISES:
         if days[0] <= pd.Timestamp(start) and pd.Timestamp(end) <= days[-1]:
-            for row in (1, 2):
-                figure.add_vrect(
-                    x0=start, x1=end, fillcolor="#888", opacity=0.15, line_width=0, row=row, col=1,
-                    annotation_text=name if row == 1 else None, annotation_position="top left",
-                )  # fmt: skip
+            shade = {"x0": start, "x1": end, "fillcolor": "#888", "opacity": 0.15, "line_width": 0}
+            figure.add_vrect(**shade, row=1, col=1, annotation_text=name, annotation_position="top left")
+            figure.add_vrect(**shade, row=2, col=1)
     figure.add_trace(
         go.Table(
             header={"values": ["year", "highest CCI", "lowest S", "days below 1", "sessions"]},
@@ -109,11 +116,22 @@ def write_html(history: pd.DataFrame, path: Path) -> Path:
     figure.update_yaxes(range=[0.0, 1.05], row=2, col=1)
     figure.update_layout(
         title=f"Crisis indicator and exposure scale, {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}",
-        height=1100,
+        height=height + _MARGINS,
         showlegend=False,
         template="plotly_white",
     )
-    page = figure.to_html(include_plotlyjs=True, full_html=True)
+    return figure
+
+
+def write_html(history: pd.DataFrame, path: Path) -> Path:
+    """Write the picture into one file that needs nothing else; return the file.
+
+    Raises
+    ------
+    PasError
+        When there is nothing to draw, or the file cannot be written.
+    """
+    page = draw(history).to_html(include_plotlyjs=True, full_html=True)
     draft = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,8 @@ def _interrupt(*_: object) -> NoReturn:
 
 def run(*, once: bool, sessions: int) -> None:
     """Bring the stack up, run sessions through it, show the summary, and stay until Ctrl-C unless ``once``."""
+    from pas_lib.clock import clock_for
+    from pas_lib.execution import standing
     from pas_lib.stack import secrets_file
     from pas_lib.stack.engine import AirflowEngine
     from pas_lib.stack.job import run_session
@@ -33,7 +35,14 @@ def run(*, once: bool, sessions: int) -> None:
     settings = load_settings()
     with Progress() as progress, Stack(settings, progress) as stack:
         state = SessionState.load(stack.state_file)
-        engine = AirflowEngine(stack.airflow, stack.airflow_home, progress, stack.processes.require_alive)
+        clock = clock_for(settings)
+        engine = AirflowEngine(
+            stack.airflow,
+            stack.airflow_home,
+            progress,
+            stack.processes.require_alive,
+            lambda day: standing(day, settings, stack.warehouse, clock),
+        )
         for _ in range(sessions):
             session = run_session(engine, stack.world, state, progress)
             if session is None:

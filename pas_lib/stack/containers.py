@@ -12,6 +12,7 @@ import requests
 
 from pas_lib.clock import clock_for
 from pas_lib.errors import SettingsError
+from pas_lib.execution import standing
 from pas_lib.settings import Settings
 from pas_lib.stack import secrets_file
 from pas_lib.stack.airflow_env import ADMIN
@@ -85,7 +86,10 @@ def drive(settings: Settings, sessions: int = 1) -> None:
     with Progress() as progress:
         _wait(rest, progress)
         state = SessionState.load(settings.home / "run" / "session.json")
-        engine = AirflowEngine(rest, airflow_home, progress, lambda: None)
+        clock, warehouse = clock_for(settings), Warehouse.from_settings(settings)
+        engine = AirflowEngine(
+            rest, airflow_home, progress, lambda: None, lambda day: standing(day, settings, warehouse, clock)
+        )
         world: World = (
             SandboxWorld(SandboxClient(settings.sandbox_url))
             if settings.sources == "sandbox"

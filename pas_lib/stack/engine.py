@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _POLL = 0.4
 #: A step in which nothing changes for so long is taken for stuck.
 _PATIENCE = 900.0
+#: The task of ``decide`` that waits for a person, and the states in which it does.
+_APPROVAL_TASK = "approve"
+_WAITING = frozenset({"awaiting_input", "deferred"})
+#: How often somebody is looked for who approves a live plan (seconds).
+_APPROVAL_POLL = 5.0
+_ASK = "waiting for a person: `pas approve`, POST /approvals, or Required Actions in Airflow"
 
 Finished = Callable[[str], None]
 
@@ -55,15 +61,23 @@ class AirflowEngine:
         Where to tell.
     require_alive : callable
         Raises when a program of the stack has died; called at every look.
+    standing : callable
+        Session -> what its plan waits for (`pas_lib.execution.standing`).
     """
 
     def __init__(
-        self, rest: AirflowRest, airflow_home: Path, progress: Progress, require_alive: Callable[[], None]
+        self,
+        rest: AirflowRest,
+        airflow_home: Path,
+        progress: Progress,
+        require_alive: Callable[[], None],
+        standing: Callable[[date], str],
     ) -> None:
         self._rest = rest
         self._airflow_home = airflow_home
         self._progress = progress
         self._require_alive = require_alive
+        self._standing = standing
 
     def evening(self, session: date, finished: Finished) -> None:
         """Ask for ``collect``; the assets bring ``transform`` and ``decide``."""
@@ -85,7 +99,7 @@ class AirflowEngine:
                 run = self._rest.trigger(step, session)
             else:
                 run = self._appearing(step, session, earlier[step])
-            self._follow(run)
+            self._follow(run, session)
             finished(step)
 
     def _appearing(self, step: str, session: date, earlier: set[str]) -> Run:
@@ -97,8 +111,8 @@ class AirflowEngine:
             self._progress.detail("waiting for the scheduler")
         raise AssertionError
 
-    def _follow(self, run: Run) -> None:
-        """Follow a run to its end."""
+    def _follow(self, run: Run, session: date) -> None:
+        """Follow a run to its end, or until a person has approved what only the approval still waits for."""
         shown: tuple[Task, ...] = ()
         for touch in self._looks(run.dag_id):
             now = self._rest.run(run.dag_id, run.run_id)
@@ -109,6 +123,15 @@ class AirflowEngine:
             self._progress.detail(_tell(tasks))
             if now.is_finished:
                 break
+            if _waits_for_a_person(tasks):
+                # However long a person takes, nothing is stuck; a word said elsewhere than in Airflow counts as well.
+                touch()
+                self._progress.detail(_ASK)
+                if self._approval(run, session) == "approved":
+                    self._progress.done("approved")
+                    return
+        if any(task.task_id == _APPROVAL_TASK for task in shown):
+            self._approval(run, session)
         failed = [task for task in shown if task.state == "failed"]
         if now.state == "failed":
             self._raise(run, failed or [task for task in shown if task.state != "success"])
@@ -119,6 +142,13 @@ class AirflowEngine:
             )
         skipped = [task.task_id for task in shown if task.state == "skipped"]
         self._progress.done(f"not due: {', '.join(skipped)}" if skipped else "")
+
+    def _approval(self, run: Run, session: date) -> str:
+        """Return what the session's plan waits for; one that was refused, or is too old, ends the session."""
+        try:
+            return self._standing(session)
+        except PasError as error:
+            raise StepFailed(run.dag_id, str(error)) from error
 
     def _raise(self, run: Run, tasks: list[Task]) -> None:
         if not tasks:
@@ -145,6 +175,12 @@ class AirflowEngine:
         raise StepFailed(step, f"nothing changed for {_PATIENCE:.0f} seconds", self._airflow_home / "logs")
 
 
+def _waits_for_a_person(tasks: Sequence[Task]) -> bool:
+    """Tell whether the approval is all that is left of a run."""
+    left = [task for task in tasks if task.state not in ("success", "skipped", "failed", "upstream_failed")]
+    return [task.task_id for task in left] == [_APPROVAL_TASK] and left[0].state in _WAITING
+
+
 def _tell(tasks: Sequence[Task]) -> str:
     """Say how many tasks are done and which ones run."""
     done = sum(task.state in ("success", "skipped", "failed", "upstream_failed") for task in tasks)
@@ -168,13 +204,24 @@ class DirectEngine:
         What the steps work with.
     progress : Progress
         Where to tell.
+    sleep : callable
+        Waits a number of seconds, between two looks for an approval.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, warehouse: Warehouse, progress: Progress) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        warehouse: Warehouse,
+        progress: Progress,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._warehouse = warehouse
         self._progress = progress
+        self._sleep = sleep
         #: What each step returned, by step; for ``collect`` by dataset.
         self.results: dict[str, Any] = {}
 
@@ -197,10 +244,13 @@ class DirectEngine:
 
     def next_day(self, session: date, finished: Finished) -> None:
         """Execute and evaluate."""
-        from pas_lib.execution import execute
+        from pas_lib.execution import execute, standing
         from pas_lib.pipeline.evaluate import evaluate
 
         with self._step("execute"):
+            while standing(session, self._settings, self._warehouse, self._clock) == "waiting":
+                self._progress.detail(_ASK)
+                self._sleep(_APPROVAL_POLL)
             self.results["execute"] = execute(
                 session, settings=self._settings, clock=self._clock, warehouse=self._warehouse
             )

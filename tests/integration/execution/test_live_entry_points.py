@@ -11,10 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from pas_lib.execution import AlpacaGateway, approve, execute
-from pas_lib.stack.engine import DirectEngine
+from pas_lib.clock import session_close
+from pas_lib.execution import AlpacaGateway, approve, execute, standing
+from pas_lib.stack.airflow_rest import Run, Task
+from pas_lib.stack.engine import AirflowEngine, DirectEngine
+from pas_lib.stack.errors import StepFailed
 from pas_lib.stack.progress import Progress
-from tests.integration.execution.test_execution_live import D, Live
+from tests.integration.execution.test_execution_live import D, E, Live
 
 ADMIN = "admin-token-of-this-test-long-enough-to-be-strong"
 READ = "read-token-of-this-test-long-enough-to-be-strong"
@@ -55,12 +58,18 @@ class Doors:
         ExecuteOperator(task_id="execute").execute({"partition_key": D.isoformat()})  # type: ignore[arg-type]
 
     def direct_run(self) -> None:
-        engine = DirectEngine(self.settings, self.stage.clock, self.stage.warehouse, Progress())
+        engine = DirectEngine(
+            self.settings, self.stage.clock, self.stage.warehouse, Progress(), sleep=lambda _: self.while_it_waits()
+        )
         done: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
             # What follows the execution is no part of this test; the package names a function like its module.
             patch.setattr(importlib.import_module("pas_lib.pipeline.evaluate"), "evaluate", lambda *_, **__: None)
             engine.next_day(D, done.append)
+
+    def while_it_waits(self) -> None:
+        """What happens while a run waits for a person; by default the session goes by."""
+        self.stage.clock.at = session_close(E)
 
     # -- approval
     def by_function(self, *, refuse: bool = False) -> None:
@@ -145,6 +154,7 @@ def test_no_entry_point_trades_without_the_row(stage: Any, monkeypatch: pytest.M
     stage.at_open()
     with pytest.raises(Exception, match="is not approved|failed"):
         door(doors)
+    stage.at_open()
     doors.by_function(refuse=True)
     with pytest.raises(Exception, match="was refused by ann|failed"):
         door(doors)
@@ -206,6 +216,149 @@ def test_an_approved_plan_goes_out_once_through_any_of_them(
     door(doors)
     door(doors)
     assert len(stage.broker_orders()) == 1
+
+
+@pytest.mark.parametrize("pen", PENS, ids=lambda f: f.__name__)
+def test_a_run_waits_for_a_person_and_goes_on_whichever_pen_was_used(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, pen: Any
+) -> None:
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    stage.at_open()
+    looks: list[int] = []
+
+    def later() -> None:
+        looks.append(len(stage.broker_orders()))
+        if len(looks) == 3:
+            pen(doors)
+
+    monkeypatch.setattr(doors, "while_it_waits", later)
+    doors.direct_run()
+    assert looks == [0, 0, 0]
+    assert len(stage.broker_orders()) == 1
+
+
+@pytest.mark.parametrize("pen", PENS, ids=lambda f: f.__name__)
+def test_a_refusal_ends_a_waiting_run_with_one_line_and_no_order(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, pen: Any
+) -> None:
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    stage.at_open()
+    monkeypatch.setattr(doors, "while_it_waits", lambda: pen(doors, refuse=True))
+    with pytest.raises(StepFailed) as end:
+        doors.direct_run()
+    told = str(end.value)
+    assert told.startswith(f"execute failed: plan {doors.plan_hash[:12]} of session {D} was refused by ann")
+    assert "\n" not in told
+    assert stage.broker_orders() == []
+
+
+def test_a_plan_that_nobody_approves_expires_with_one_line_and_no_order(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    stage.at_open()
+    with pytest.raises(StepFailed, match=f"approved by nobody until the close of {E}: nothing is sent"):
+        doors.direct_run()
+    assert stage.broker_orders() == []
+
+
+def test_an_answer_given_elsewhere_settles_the_question_in_airflow(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers in Airflow until the time is over: a success when it was approved elsewhere, else one line."""
+    from airflow.sdk.exceptions import AirflowFailException
+    from pas_approval import ApprovePlanOperator
+
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    context: Any = {"partition_key": D.isoformat(), "ti": None}
+    late = {"error": "timeout", "error_type": "timeout"}
+    with pytest.raises(AirflowFailException, match=f"nobody has approved the plan of {D} in time: nothing is sent"):
+        ApprovePlanOperator(task_id="approve").execute_complete(context, late)
+    doors.by_command_line()
+    done = ApprovePlanOperator(task_id="approve").execute_complete(context, late)
+    assert done == {"plan_hash": doors.plan_hash, "decision": "approved"}
+    assert doors.rows() == 1
+
+
+class Airflow:
+    """Answers what Airflow would: ``decide`` waits for its approval until somebody answers there."""
+
+    def __init__(self, doors: Doors, *, answered_after: int | None = None, word: str = "success") -> None:
+        self.doors, self.answered_after, self.word = doors, answered_after, word
+        self.looks = 0
+
+    def runs_of(self, step: str, session: Any) -> list[Run]:
+        return [Run(step, f"{step}-{session}", "running")] if step != "collect" and self.looks else []
+
+    def dags(self) -> dict[str, bool]:
+        return {}
+
+    def trigger(self, step: str, session: Any) -> Run:
+        self.looks += 1
+        return Run(step, f"{step}-{session}", "running")
+
+    def run(self, dag_id: str, run_id: str) -> Run:
+        if dag_id != "decide":
+            return Run(dag_id, run_id, "success")
+        self.looks += 1
+        self.doors.while_it_waits()
+        is_over = self.answered_after is not None and self.looks > self.answered_after
+        return Run(dag_id, run_id, self.word if is_over else "running")
+
+    def tasks(self, run: Run) -> list[Task]:
+        if run.dag_id != "decide":
+            return [Task(run.dag_id, "success", 1)]
+        is_over = self.answered_after is not None and self.looks > self.answered_after
+        return [Task("decide", "success", 1), Task("approve", self.word if is_over else "awaiting_input", 1)]
+
+
+def airflow_evening(doors: Doors, tmp_path: Any, airflow: Airflow) -> list[str]:
+    done: list[str] = []
+    engine = AirflowEngine(
+        airflow, tmp_path, Progress(), lambda: None,  # type: ignore[arg-type]
+        lambda day: standing(day, doors.settings, doors.stage.warehouse, doors.stage.clock),
+    )  # fmt: skip
+    engine.evening(D, done.append)
+    return done
+
+
+@pytest.mark.parametrize("pen", [Doors.by_command_line, Doors.by_api], ids=lambda f: f.__name__)
+def test_a_run_over_airflow_goes_on_when_the_plan_is_approved_elsewhere(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, pen: Any
+) -> None:
+    monkeypatch.setattr("pas_lib.stack.engine._POLL", 0.0)
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    airflow = Airflow(doors)
+    monkeypatch.setattr(doors, "while_it_waits", lambda: pen(doors) if airflow.looks == 4 else None)
+    assert airflow_evening(doors, tmp_path, airflow) == ["collect", "transform", "decide"]
+    assert airflow.looks == 4
+    assert stage.broker_orders() == []
+
+
+def test_a_run_over_airflow_ends_with_a_refusal_given_there(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr("pas_lib.stack.engine._POLL", 0.0)
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    airflow = Airflow(doors, answered_after=3)
+    monkeypatch.setattr(doors, "while_it_waits", lambda: doors.by_airflow(refuse=True) if airflow.looks == 3 else None)
+    with pytest.raises(StepFailed, match=r"decide failed: plan \w+ of session \S+ was refused by ann \(Airflow\)"):
+        airflow_evening(doors, tmp_path, airflow)
+
+
+def test_a_run_over_airflow_ends_when_nobody_answers_in_time(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr("pas_lib.stack.engine._POLL", 0.0)
+    doors = Doors(stage, monkeypatch)
+    doors.decide()
+    with pytest.raises(StepFailed, match=f"decide failed: plan .* approved by nobody until the close of {E}"):
+        airflow_evening(doors, tmp_path, Airflow(doors))
+    assert stage.broker_orders() == []
 
 
 def test_the_address_must_be_the_live_one_whatever_else_agrees(stage: Any) -> None:

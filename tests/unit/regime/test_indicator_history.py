@@ -10,7 +10,7 @@ import pytest
 from pandas.tseries.offsets import BDay, MonthBegin, MonthEnd
 
 from pas_lib.errors import PasError
-from pas_lib.pipeline.regime_report import CRISES, write_html, yearly
+from pas_lib.pipeline.regime_report import CRISES, draw, write_html, yearly
 from pas_lib.regime import SERIES, regime_history, stress_frame
 from tests.support.paths import REAL, needs
 
@@ -76,6 +76,15 @@ def test_the_table_and_the_picture_of_the_crises(history: pd.DataFrame, tmp_path
     assert table.loc[2008, "days_below_1"] > table.loc[2011, "days_below_1"] > 0.0
     assert table.loc[2022, "days_below_1"] == 0.0
     assert (table["days_below_1"] * table["sessions"]).sum() / table["sessions"].sum() == pytest.approx(0.13, abs=0.01)
+    picture = draw(history)
+    # A label without a text would be shown as the library's "new text"; each crisis is named once.
+    labels = [note.text for note in picture.layout.annotations]
+    assert all(labels)
+    assert [text for text in labels if text.isdigit()] == [name for *_, name in CRISES]
+    # The table has room for every year: 20 pixels a row, and the header.
+    share = picture.data[-1].domain.y
+    room = (share[1] - share[0]) * (picture.layout.height - 180)
+    assert room >= 20 * (len(yearly(history)) + 1)
     page = write_html(history, tmp_path / "regime.html").read_text(encoding="utf-8")
     # One file: the chart library and the numbers are in it, nothing is loaded from anywhere.
     assert page.count("<script") == page.count("</script>")
