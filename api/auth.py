@@ -1,8 +1,12 @@
-"""Who may ask: two tokens and a browser session.
+"""Who may ask: the two tokens of the settings, named tokens, and browser sessions.
 
-The admin token (``API_TOKEN``) may do everything, the read token (``API_READ_TOKEN``) may read. Both travel in the
-header ``Authorization``, bare or as ``Bearer``; the read token also as ``?token=`` of a GET, for tools without headers.
-The dashboard's log-in exchanges a token for a signed cookie, which may only read.
+The admin token (``API_TOKEN``) may do everything, the read token (``API_READ_TOKEN``) may read; named tokens
+(:mod:`pas_lib.access`) have a scope, an end, and can be revoked. All travel in the header ``Authorization``, bare or as
+``Bearer``; a token that may only read also as ``?token=`` of a GET, for tools without headers.
+
+The dashboard's log-in exchanges a token for a signed cookie that no script can read. The session may do what its token
+may at the time of each request; a write also needs the session's own CSRF token in the header ``X-CSRF-Token``, which
+another site's page can neither read nor send.
 """
 
 from __future__ import annotations
@@ -12,23 +16,61 @@ import hmac
 import ipaddress
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Literal
+from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from api.errors import Forbidden, Unauthorised
+from pas_lib.access import NamedToken, digest, id_in
 from pas_lib.clock import Clock
 from pas_lib.errors import SettingsError
 from pas_lib.settings import Settings
 
-Level = Literal["read", "admin"]
+Level = Literal["read", "trade", "admin"]
+_RANK: dict[Level, int] = {"read": 0, "trade": 1, "admin": 2}
 
 #: A token of this length or more may be served beyond the machine itself.
 STRONG_TOKEN = 32
 COOKIE = "pas_session"
+CSRF_HEADER = "x-csrf-token"
 SESSION_HOURS = 12
+#: Seconds a named token that was looked up is taken to be what it was.
+REMEMBERED = 2.0
+_READING = frozenset({"GET", "HEAD"})
+
+#: Finds a named token and its digest by its id, in PostgreSQL itself.
+Lookup = Callable[[str], tuple[NamedToken, bytes] | None]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks.
+
+    Attributes
+    ----------
+    name : str
+        ``admin`` or ``read`` for the tokens of the settings, else the name of the token.
+    level : {"read", "trade", "admin"}
+        What it may do.
+    token_id : str
+        Of a named token; empty for those of the settings.
+    session : str
+        The browser session; empty for a token in a header or a query.
+    """
+
+    name: str
+    level: Level
+    token_id: str = ""
+    session: str = ""
+
+    def may(self, level: Level) -> bool:
+        """Return whether this is enough for a level."""
+        return _RANK[self.level] >= _RANK[level]
 
 
 def is_loopback(host: str) -> bool:
@@ -41,8 +83,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+def _nobody(token_id: str) -> None:
+    del token_id
 
 
 class Guard:
@@ -53,7 +95,9 @@ class Guard:
     settings : Settings
         Holds the two tokens.
     clock : Clock
-        Tells when a browser session ends (the machine's time, not the sandbox's).
+        Tells when a token or a browser session ends (the machine's time, not the sandbox's).
+    lookup : Lookup, optional
+        Finds named tokens; without it there are none.
 
     Raises
     ------
@@ -61,7 +105,7 @@ class Guard:
         If a token is missing, or both are equal.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, lookup: Lookup = _nobody) -> None:
         missing = [
             name
             for name, value in (("API_TOKEN", settings.api_token), ("API_READ_TOKEN", settings.api_read_token))
@@ -74,78 +118,167 @@ class Guard:
             )
         admin = settings.api_token.get_secret_value()
         read = settings.api_read_token.get_secret_value()
-        if secrets.compare_digest(_digest(admin), _digest(read)):
+        if secrets.compare_digest(digest(admin), digest(read)):
             raise SettingsError("API_TOKEN and API_READ_TOKEN are equal", hint="give the read token a value of its own")
-        self._admin = _digest(admin)
-        self._read = _digest(read)
+        self._admin = digest(admin)
+        self._read = digest(read)
         self.is_strong = min(len(admin), len(read)) >= STRONG_TOKEN
         self._clock = clock
+        self._lookup = lookup
         # Sessions are signed with a key derived from both tokens: changing a token ends them all.
         self._key = hashlib.sha256(b"pas dashboard session" + self._admin + self._read).digest()
         self._ended: dict[str, datetime] = {}
+        self._seen: dict[str, tuple[float, tuple[NamedToken, bytes] | None]] = {}
         self._lock = threading.Lock()
 
-    def level(self, token: str) -> Level | None:
-        """Return what a token may do, or None. Takes the same time for every wrong token."""
-        given = _digest(token)
+    # -- tokens
+
+    def identify(self, token: str) -> Identity | None:
+        """Return who a token stands for, or None. Takes the same time for every wrong secret.
+
+        Raises
+        ------
+        NotReady
+            If it has the form of a named token and PostgreSQL cannot be asked: what may be revoked opens nothing.
+        """
+        given = digest(token)
         admin = secrets.compare_digest(given, self._admin)
         read = secrets.compare_digest(given, self._read)
-        return "admin" if admin else "read" if read else None
+        if admin or read:
+            return Identity("admin", "admin") if admin else Identity("read", "read")
+        token_id = id_in(token)
+        found = self._named(token_id) if token_id else None
+        if found is None or not secrets.compare_digest(given, found[1]):
+            return None
+        return self._holder(found[0])
+
+    def _named(self, token_id: str) -> tuple[NamedToken, bytes] | None:
+        with self._lock:
+            seen = self._seen.get(token_id)
+        if seen is not None and monotonic() - seen[0] < REMEMBERED:
+            return seen[1]
+        found = self._lookup(token_id)
+        with self._lock:
+            if len(self._seen) > 1000:
+                self._seen.clear()
+            self._seen[token_id] = (monotonic(), found)
+        return found
+
+    def _holder(self, token: NamedToken) -> Identity | None:
+        if not token.holds(self._clock.now()):
+            return None
+        return Identity(token.name, token.scope, token_id=token.token_id)
+
+    def forget(self) -> None:
+        """Look every named token up again: one was made or revoked here."""
+        with self._lock:
+            self._seen.clear()
 
     # -- browser sessions
 
-    def open_session(self) -> str:
-        """Return the cookie value of a new browser session."""
+    def open_session(self, holder: Identity) -> str:
+        """Return the cookie value of a new browser session of a token's holder."""
         ends = self._clock.now() + timedelta(hours=SESSION_HOURS)
-        body = f"{int(ends.timestamp())}.{secrets.token_urlsafe(16)}"
+        body = f"{int(ends.timestamp())}.{secrets.token_urlsafe(16)}.{holder.token_id or '-' + holder.name}"
         return f"{body}.{self._sign(body)}"
 
-    def session_is_valid(self, cookie: str) -> bool:
-        """Return whether a cookie was issued here, has not expired and was not logged out."""
+    def session_of(self, cookie: str) -> Identity | None:
+        """Return whose browser session a cookie is; None unless it was issued here, holds, and its token does too.
+
+        Raises
+        ------
+        NotReady
+            If its token is a named one and PostgreSQL cannot be asked.
+        """
         body, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign(body).encode()):
-            return False
-        ends, _, session_id = body.partition(".")
+            return None
+        ends, session_id, holder = body.split(".")
         with self._lock:
-            return session_id not in self._ended and int(ends) > self._clock.now().timestamp()
+            if session_id in self._ended or int(ends) <= self._clock.now().timestamp():
+                return None
+        if holder in {"-admin", "-read"}:
+            name: Level = "admin" if holder == "-admin" else "read"
+            return Identity(name, name, session=session_id)
+        found = self._named(holder)
+        who = self._holder(found[0]) if found else None
+        return Identity(who.name, who.level, who.token_id, session_id) if who else None
 
-    def close_session(self, cookie: str) -> None:
+    def close_session(self, session_id: str) -> None:
         """End a browser session; its cookie is refused from now on."""
-        if not self.session_is_valid(cookie):
-            return
-        session_id = cookie.split(".")[1]
         now = self._clock.now()
         with self._lock:
             self._ended = {k: v for k, v in self._ended.items() if v > now}
             self._ended[session_id] = now + timedelta(hours=SESSION_HOURS)
+
+    def csrf(self, session_id: str) -> str:
+        """Return the token that a session's pages send with each write."""
+        return self._sign(f"csrf.{session_id}")
 
     def _sign(self, body: str) -> str:
         return hmac.new(self._key, body.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
     # -- requests
 
-    def level_of(self, request: Request) -> Level | None:
-        """Return what a request may do, or None.
+    def who_asks(self, request: Request) -> Identity | None:
+        """Return who a request comes from, or None.
 
-        A header, if there is one, decides alone; the query and the cookie count for reading only.
+        A header, if there is one, decides alone; the query counts for reading only; the cookie for reading, and for
+        writing together with the session's CSRF token.
+
+        Raises
+        ------
+        Forbidden
+            If a write comes with a cookie that holds but without its CSRF token, or from another site's page.
         """
         header = request.headers.get("authorization")
         if header is not None:
             scheme, _, rest = header.strip().partition(" ")
-            return self.level(rest.strip() if scheme.lower() == "bearer" and rest else header.strip())
-        if request.method not in {"GET", "HEAD"}:
-            return None
+            return self.identify(rest.strip() if scheme.lower() == "bearer" and rest else header.strip())
+        is_reading = request.method in _READING
         tokens = request.query_params.getlist("token")
-        if tokens:
-            return "read" if len(tokens) == 1 and self.level(tokens[0]) == "read" else None
+        if tokens and is_reading:
+            who = self.identify(tokens[0]) if len(tokens) == 1 else None
+            return who if who is not None and who.level == "read" else None
         cookie = request.cookies.get(COOKIE)
-        return "read" if cookie is not None and self.session_is_valid(cookie) else None
+        who = self.session_of(cookie) if cookie is not None else None
+        if who is not None and not is_reading:
+            same_origin(request)
+            self.check_csrf(who, request.headers.get(CSRF_HEADER, ""))
+        return who
+
+    def check_csrf(self, who: Identity, given: str) -> None:
+        """Refuse a write whose CSRF token is not the session's.
+
+        Raises
+        ------
+        Forbidden
+        """
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), self.csrf(who.session).encode()):
+            raise Forbidden("a browser session writes with its CSRF token only", hint="load the page again")
 
     def may_serve(self, scope: Mapping[str, object]) -> bool:
         """Return whether the address a request came in on may be served with tokens of this strength."""
         server = scope.get("server")
         host = str(server[0]) if isinstance(server, tuple | list) and server else ""
         return self.is_strong or is_loopback(host)
+
+
+def same_origin(request: Request) -> None:
+    """Refuse what another site's page sent.
+
+    Raises
+    ------
+    Forbidden
+        If the browser names another origin.
+    """
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if (origin is not None and urlsplit(origin).netloc != request.headers.get("host")) or site in {
+        "cross-site",
+        "same-site",
+    }:
+        raise Forbidden("this was sent by another site's page")
 
 
 def _guard(request: Request) -> Guard:
@@ -155,7 +288,7 @@ def _guard(request: Request) -> Guard:
     return guard
 
 
-def require_read(request: Request) -> Level:
+def require_read(request: Request) -> Identity:
     """Let a request pass that may read; a dependency of every router that is not open.
 
     Raises
@@ -163,26 +296,45 @@ def require_read(request: Request) -> Level:
     Unauthorised
         For a missing and for a wrong token alike.
     """
-    level = _guard(request).level_of(request)
-    if level is None:
+    who = _guard(request).who_asks(request)
+    if who is None:
         raise Unauthorised
-    return level
+    request.state.actor = who.name
+    return who
 
 
-def require_admin(request: Request) -> Level:
-    """Let a request pass that carries the admin token.
+def require_trade(request: Request) -> Identity:
+    """Let a request pass that may approve, acknowledge and start jobs.
 
     Raises
     ------
     Unauthorised
         Without a valid token.
     Forbidden
-        With the read token.
+        With a token that may only read.
     """
-    level = require_read(request)
-    if level != "admin":
-        raise Forbidden("this needs the admin token")
-    return level
+    return _require(request, "trade")
+
+
+def require_admin(request: Request) -> Identity:
+    """Let a request pass that may do everything.
+
+    Raises
+    ------
+    Unauthorised
+        Without a valid token.
+    Forbidden
+        With a token of a smaller scope.
+    """
+    return _require(request, "admin")
+
+
+def _require(request: Request, level: Level) -> Identity:
+    who = require_read(request)
+    if not who.may(level):
+        needed = "the admin token" if level == "admin" else "a token with the scope trade or admin"
+        raise Forbidden(f"this needs {needed}")
+    return who
 
 
 def check_address(host: str, settings: Settings) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
 from api.store import Provenance, Reader, Store
+from pas_lib.errors import PasError
 
 T = TypeVar("T")
 
@@ -47,3 +49,15 @@ def _reading(request: Request) -> Reading:
 
 
 Read = Annotated[Reading, Depends(_reading)]
+
+
+def world_now(request: Request) -> datetime:
+    """Return the time of the world that is collected and traded; the machine's where that cannot be asked.
+
+    In the sandbox the data bears the sandbox's time: its age by the machine's clock would say nothing.
+    """
+    try:
+        now: datetime = request.app.state.market_clock.now()
+    except PasError:
+        now = request.app.state.clock.now()
+    return now

@@ -14,7 +14,7 @@ from api import errors, openapi
 from api.audit import audited
 from api.auth import Guard, require_read
 from api.etag import EntityTags
-from api.limits import Limits
+from api.limits import Attempts, Limits
 from api.middleware import Boundary, keep_queries_out_of_the_access_log
 from api.routers import (
     book,
@@ -30,9 +30,11 @@ from api.routers import (
     research,
     system,
     tables,
+    tokens,
 )
 from api.scheduler import Scheduler
 from api.store import Mirror, PostgresPool, Store
+from pas_lib.access import FIND, NamedToken
 from pas_lib.clock import Clock, SystemClock, clock_for
 from pas_lib.settings import Settings
 
@@ -75,8 +77,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
         If a token is missing.
     """
     clock = clock or SystemClock()
-    guard = Guard(settings, clock)
     store = Store(PostgresPool(lambda: _address(settings)), Mirror(settings.mirror_path), clock)
+    guard = Guard(settings, clock, lambda token_id: _named_token(store, token_id))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -104,6 +106,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.state.guard = guard
     app.state.store = store
     app.state.scheduler = Scheduler(settings)
+    app.state.attempts = Attempts()
     #: Seconds between two looks for new events.
     app.state.event_interval = 1.0
     keep_queries_out_of_the_access_log()
@@ -121,6 +124,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(control.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(portfolios.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(jobs.router, dependencies=[Depends(require_read), Depends(audited)])
+    app.include_router(tokens.router, dependencies=[Depends(require_read), Depends(audited)])
     app.include_router(prometheus.router, dependencies=reading)
     app.include_router(dashboard.router)
     app.add_middleware(EntityTags)
@@ -132,6 +136,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
 def _warm_up() -> None:
     for name in ("pas_lib.risk", "pas_lib.strategies.registry"):
         importlib.import_module(name)
+
+
+def _named_token(store: Store, token_id: str) -> tuple[NamedToken, bytes] | None:
+    row = store.read_primary(lambda reader: reader.first(FIND, {"id": token_id}))
+    return (
+        None if row is None else (NamedToken(**{k: v for k, v in row.items() if k != "digest"}), bytes(row["digest"]))
+    )
 
 
 def _address(settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
@@ -14,6 +14,25 @@ from api.errors import problem
 LARGEST_BODY = 1_000_000
 #: The pages of the browser load several files each; they are not counted.
 _FREE = ("/static/", "/health")
+#: Wrong tokens of one address at the log-in: so many a minute, so many an hour.
+_WRONG = (RateLimitItemPerMinute(5), RateLimitItemPerHour(30))
+
+
+class Attempts:
+    """Counts wrong tokens at the log-in, per address."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def wait(self, client: str) -> int:
+        """Return the seconds a client has to wait before it may try again; 0 if it may now."""
+        over = [item for item in _WRONG if not self._limiter.test(item, client)]
+        return max((item.get_expiry() for item in over), default=0)
+
+    def failed(self, client: str) -> None:
+        """Remember a wrong token."""
+        for item in _WRONG:
+            self._limiter.hit(item, client)
 
 
 class Limits:

@@ -344,6 +344,7 @@ class Score(Answer):
     overall: float | None
     momentum: float | None
     risk_adjusted: float | None
+    previous_rank: int | None = Field(None, description="rank at the month-end before; null if it had no score then")
 
 
 class TopScores(Answer):
@@ -351,6 +352,7 @@ class TopScores(Answer):
 
     score_date: date | None
     is_frozen: bool | None = Field(description="false while the month lasts: the scores are provisional")
+    previous_date: date | None = Field(None, description="month-end whose ranks are compared")
     records: list[Score]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -33,6 +34,12 @@ def plain(value: float | None, digits: int = 2) -> str:
 def percent(value: float | None, digits: int = 1) -> str:
     """Return a fraction as per cent; a dash when not known."""
     return NONE if value is None else f"{value * 100:,.{digits}f} %".replace("-", "−")
+
+
+def signed_percent(value: float | None, digits: int = 1) -> str:
+    """Return a fraction as per cent with its sign, also a plus; a dash when not known."""
+    text = percent(value, digits)
+    return f"+{text}" if value is not None and round(value * 100, digits) > 0 else text
 
 
 def quantity(value: float | None) -> str:
@@ -74,15 +81,34 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            money=money, plain=plain, percent=percent, quantity=quantity, moment=moment, age=age
+            money=money,
+            plain=plain,
+            percent=percent,
+            signed_percent=signed_percent,
+            quantity=quantity,
+            moment=moment,
+            age=age,
         )
 
     def page(self, name: str, request: Request, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a rendered page."""
         template = self._environment.get_template(name)
         broker = request.app.state.settings.broker
-        text = template.render(version=request.app.version, broker=broker, asset=asset_url, **values)
+        text = template.render(
+            version=request.app.version, broker=broker, asset=asset_url, chart_styles=chart_styles, **values
+        )
         return HTMLResponse(text, status_code=status)
+
+
+@cache
+def chart_styles() -> list[str]:
+    """Return the ids of the style elements that the charts' library would put into a page.
+
+    It leaves out those that are there already; the pages' content policy would refuse them anyway, loudly.
+    """
+    found = asset("plotly.js")
+    text = found.content.decode() if found else ""
+    return sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', text)))
 
 
 TEMPLATES = Templates()
@@ -100,6 +126,8 @@ class Asset:
 
 _ASSETS = {
     "style.css": ("api", "static/style.css", "text/css; charset=utf-8"),
+    "theme.js": ("api", "static/theme.js", "text/javascript; charset=utf-8"),
+    "charts.js": ("api", "static/charts.js", "text/javascript; charset=utf-8"),
     "dashboard.js": ("api", "static/dashboard.js", "text/javascript; charset=utf-8"),
     "plotly.css": ("api", "static/plotly.css", "text/css; charset=utf-8"),
     "icon.svg": ("api", "static/icon.svg", "image/svg+xml"),

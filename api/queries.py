@@ -529,21 +529,31 @@ def correlations(reader: Reader) -> models.CorrelationList:
     )
 
 
+# A portfolio that drifts has no weights of the latest session: each counts with those of its last trading decision.
+_SECTORS = """
+select max(e.session) as session, coalesce(e.sector, 'Unknown') as sector, sum(e.weight) as weight,
+       count(distinct e.symbol) as symbols
+from marts.exposures e
+join (
+    select l.portfolio_id, max(l.session) as session
+    from ops.alloc_log l join ops.decisions d on d.decision_id = l.decision_id
+    where l.event = 'allocation' and l.trades and d.origin = 'live'
+    group by l.portfolio_id
+) t on t.portfolio_id = e.portfolio_id and t.session = e.session
+where cast(%(id)s as text) = 'ALL' or e.portfolio_id = %(id)s
+group by coalesce(e.sector, 'Unknown')
+order by weight desc, sector
+"""
+
+
 def sector_exposure(reader: Reader, portfolio_id: str) -> models.SectorExposure:
-    """Return the exposure by sector of one portfolio (or of all) at the latest session, the largest first."""
+    """Return the exposure by sector that one portfolio (or all) aims at now, the largest first."""
     if portfolio_id != ALL:
         require_portfolio(reader, portfolio_id)
-    rows = reader.records(
-        "select session, coalesce(sector, 'Unknown') as sector, sum(weight) as weight,"
-        " count(distinct symbol) as symbols from marts.exposures"
-        " where session = (select max(session) from marts.exposures)"
-        " and (cast(%(id)s as text) = 'ALL' or portfolio_id = %(id)s)"
-        " group by session, coalesce(sector, 'Unknown') order by weight desc, sector",
-        {"id": portfolio_id},
-    )
+    rows = reader.records(_SECTORS, {"id": portfolio_id})
     return models.SectorExposure(
         portfolio_id=portfolio_id,
-        session=rows[0]["session"] if rows else None,
+        session=max((row["session"] for row in rows), default=None),
         gross=sum(abs(row["weight"]) for row in rows) if rows else None,
         records=[models.SectorWeight.model_validate(row) for row in rows],
     )
@@ -563,9 +573,33 @@ def top_scores(reader: Reader, on: date | None = None, limit: int = 20) -> model
     )
     # Scores are frozen at a month's last session; those of the newest session in between are provisional.
     frozen = reader.scalar("select is_month_end from ops.sessions where session = %(date)s", {"date": latest})
-    return models.TopScores(
-        score_date=latest, is_frozen=frozen, records=[models.Score.model_validate(row) for row in rows]
+    before = reader.scalar(
+        "select max(score_date) from marts.top_scores where score_date < %(month)s", {"month": latest.replace(day=1)}
     )
+    places = _places(reader, before, latest) if before else {}
+    return models.TopScores(
+        score_date=latest,
+        is_frozen=frozen,
+        previous_date=before,
+        records=[models.Score.model_validate({**row, "previous_rank": places.get(row["security_id"])}) for row in rows],
+    )
+
+
+def _places(reader: Reader, before: date, latest: date) -> dict[str, int]:
+    """Return the earlier rank of what is among the best now; of all securities where their scores are there."""
+    ranked = reader.attempt(
+        lambda r: r.records(
+            "select security_id, place from (select security_id, row_number() over (order by overall desc, symbol)"
+            " as place from marts.ticker_scores where score_date = %(before)s and overall is not null) p"
+            " where security_id in (select security_id from marts.top_scores where score_date = %(latest)s)",
+            {"before": before, "latest": latest},
+        )
+    )
+    if isinstance(ranked, NotReady):
+        ranked = reader.records(
+            "select security_id, rank as place from marts.top_scores where score_date = %(before)s", {"before": before}
+        )
+    return {row["security_id"]: int(row["place"]) for row in ranked}
 
 
 def regime(reader: Reader, sessions: int = 252) -> models.RegimeAnswer:

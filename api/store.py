@@ -440,6 +440,23 @@ class Store:
                 hint="`make run` starts PostgreSQL, `pas mirror` writes the mirror",
             ) from None
 
+    def read_primary(self, answer: Callable[[Reader], T]) -> T:
+        """Compute an answer from PostgreSQL itself, for what a copy of earlier must not decide.
+
+        Raises
+        ------
+        NotReady
+            If PostgreSQL cannot be reached.
+        """
+        try:
+            with self._pool.connection() as conn:
+                return answer(PostgresReader(conn))
+        except PostgresAway:
+            raise NotReady(
+                "PostgreSQL cannot be reached, and named tokens are checked there alone",
+                hint="the tokens of the settings still read the mirror",
+            ) from None
+
     def stream(
         self, pieces: Callable[[Reader], Iterator[bytes]], provenance: Callable[[Provenance], None]
     ) -> Iterator[bytes]:

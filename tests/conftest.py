@@ -59,16 +59,17 @@ def warehouse_template(postgres_server: EmbeddedPostgres) -> str:
 @pytest.fixture
 def empty_database(postgres_server: EmbeddedPostgres) -> Iterator[Warehouse]:
     """An empty PostgreSQL database."""
-    yield from _database(postgres_server, "template0")
+    yield from database(postgres_server, "template0")
 
 
 @pytest.fixture
 def warehouse(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Iterator[Warehouse]:
     """A fresh, migrated, empty warehouse of its own."""
-    yield from _database(postgres_server, warehouse_template)
+    yield from database(postgres_server, warehouse_template)
 
 
-def _database(server: EmbeddedPostgres, template: str) -> Iterator[Warehouse]:
+def database(server: EmbeddedPostgres, template: str) -> Iterator[Warehouse]:
+    """Yield a warehouse in a database of its own, copied from a template, and drop it afterwards."""
     admin = Warehouse(server.url())
     name = f"test_{next(_numbers)}"
     with admin.connect(autocommit=True) as conn:

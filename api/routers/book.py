@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AfterValidator
 
-from api import models, queries
+from api import models, performance, plans, queries
 from api.dependencies import Read
+from api.performance import AllocationHistory, Performance
+from api.plans import PlanAnswer
 
 router = APIRouter(tags=["book"])
 
@@ -133,3 +135,29 @@ def approvals(
 ) -> models.Listing[models.StoredApproval]:
     """Return what people said to order plans, the newest first."""
     return read(lambda r: queries.approvals(r, session=session, page=page, limit=limit))
+
+
+@router.get("/allocation_history")
+def allocation_history(
+    read: Read, sessions: Annotated[int, Query(ge=1, le=10_000, description="how many sessions back")] = 252
+) -> AllocationHistory:
+    """Return the shares of equity that the latest decisions gave, oldest first."""
+    return read(lambda reader: performance.allocation_history(reader, sessions))
+
+
+@router.get("/performance/{portfolio_id}")
+def show_performance(request: Request, read: Read, portfolio_id: PortfolioOrAll) -> Performance:
+    """Return equity, growth and drawdown of a portfolio (`all`: the managed account) beside the benchmark's."""
+    benchmark = request.app.state.settings.benchmark
+    return read(lambda reader: performance.performance(reader, portfolio_id, benchmark))
+
+
+@router.get("/plan")
+def show_plan(
+    request: Request, read: Read, session: Annotated[date | None, Query(description="the latest by default")] = None
+) -> PlanAnswer:
+    """Return the order plan of a session with its intents, refusals, and what people said to it."""
+    from pas_lib.execution.approvals import needs_approval
+
+    is_needed = needs_approval(request.app.state.settings)
+    return read(lambda reader: plans.plan(reader, needs_approval=is_needed, session=session))

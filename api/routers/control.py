@@ -1,4 +1,7 @@
-"""What a person may change: approving a plan, and the trading state. Needs the admin token and PostgreSQL itself."""
+"""What a person may change: approvals and alerts (scope trade), rules and the trading state (scope admin).
+
+All of it needs PostgreSQL itself.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import models
-from api.auth import require_admin
+from api.auth import require_admin, require_trade
 from api.errors import ApiError, Conflict, NotFound, Unprocessable
 from pas_lib.errors import GuardError, OrderError, PasError, UnknownName, WarehouseError
 from pas_lib.pipeline.portfolios import NotManual
 from pas_lib.warehouse import Warehouse
 
-router = APIRouter(tags=["control"], dependencies=[Depends(require_admin)])
+router = APIRouter(tags=["control"], dependencies=[Depends(require_trade)])
+_ADMIN = [Depends(require_admin)]
 
 
 @contextmanager
@@ -92,7 +96,7 @@ class Signed(BaseModel):
     note: str = Field("", max_length=500)
 
 
-@router.post("/risk/rules", status_code=201)
+@router.post("/risk/rules", status_code=201, dependencies=_ADMIN)
 def add_risk_rule(request: Request, wanted: RuleRequest) -> models.RuleAnswer:
     """Put a risk rule in force from the next decision on."""
     from pas_lib.pipeline.risk import add_rule
@@ -106,7 +110,7 @@ def add_risk_rule(request: Request, wanted: RuleRequest) -> models.RuleAnswer:
     )
 
 
-@router.post("/risk/rules/{rule_id}/end")
+@router.post("/risk/rules/{rule_id}/end", dependencies=_ADMIN)
 def end_risk_rule(request: Request, rule_id: int, wanted: Signed) -> models.Done:
     """End a risk rule; its alerts stay."""
     from pas_lib.pipeline.risk import end_rule
@@ -148,7 +152,7 @@ def approve_plan(request: Request, wanted: ApprovalRequest) -> models.ApprovalAn
     )
 
 
-@router.post("/risk/breaker", status_code=201)
+@router.post("/risk/breaker", status_code=201, dependencies=_ADMIN)
 def set_trading_state(request: Request, wanted: BreakerRequest) -> models.TradingState:
     """Set the trading state: ACTIVE, REDUCING (only what lowers exposure) or HALTED (only cancels)."""
     from pas_lib.execution.state import set_state

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from api.auth import Guard
 from api.errors import NotReady, Unprocessable
 from api.store import Provenance, Reader, Store
 
@@ -68,13 +69,13 @@ async def follow(
     if after is None:
         after = await run_in_threadpool(_newest, store)
     interval: float = request.app.state.event_interval
-    return EventSourceResponse(_events(store, wanted, after, interval), ping=15, sep="\n")
+    return EventSourceResponse(_events(store, wanted, after, interval, lambda: _still_may(request)), ping=15, sep="\n")
 
 
 async def _events(
-    store: Store, wanted: list[str], after: dict[str, int], interval: float
+    store: Store, wanted: list[str], after: dict[str, int], interval: float, still_may: Callable[[], bool]
 ) -> AsyncIterator[ServerSentEvent]:
-    while True:
+    while await run_in_threadpool(still_may):
         try:
             found = await run_in_threadpool(_newer, store, wanted, after)
         except NotReady as error:
@@ -84,6 +85,15 @@ async def _events(
             after[kind] = int(row.pop("no"))
             yield ServerSentEvent(event=kind, id=_text(after), data=json.dumps(row, default=str), sep="\n")
         await asyncio.sleep(interval)
+
+
+def _still_may(request: Request) -> bool:
+    """Return whether the token or browser session that opened a stream still holds; what cannot be checked does not."""
+    guard: Guard = request.app.state.guard
+    try:
+        return guard.who_asks(request) is not None
+    except NotReady:
+        return False
 
 
 def _newer(store: Store, wanted: list[str], after: dict[str, int]) -> list[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import require_admin, require_read
+from api.auth import require_read, require_trade
 from api.errors import Unprocessable
 from api.scheduler import JobDetail, JobList, JobRun, JobRunDetail, Scheduler
 from pas_lib import clock as calendar
@@ -53,13 +53,13 @@ def show_run(jobs: Jobs, job_id: str, run_id: str) -> JobRunDetail:
     return jobs.run(job_id, run_id)
 
 
-@router.post("/scheduler/jobs/{job_id}/run", status_code=202, dependencies=[Depends(require_admin)])
+@router.post("/scheduler/jobs/{job_id}/run", status_code=202, dependencies=[Depends(require_trade)])
 def start_job(request: Request, jobs: Jobs, job_id: str, wanted: RunRequest | None = None) -> JobRun:
     """Ask for a run of a session; every step may be run again without harm."""
     return jobs.start(job_id, _session(request, wanted))
 
 
-@router.post("/scrapers/{dataset}/run", status_code=202, dependencies=[Depends(require_admin)])
+@router.post("/scrapers/{dataset}/run", status_code=202, dependencies=[Depends(require_trade)])
 def collect_dataset(request: Request, jobs: Jobs, dataset: str, wanted: RunRequest | None = None) -> JobRun:
     """Collect one dataset now, due or not, through the job `collect_dataset`."""
     from pas_lib.datasets import dataset as entry

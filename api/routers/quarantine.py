@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import SecretStr
 
 from api import freshness, models
-from api.dependencies import Read
+from api.dependencies import Read, world_now
 from api.errors import NotFound
 from api.store import Reader
 from pas_lib.errors import PasError
@@ -85,7 +84,7 @@ def one_record(request: Request, read: Read, quarantine_id: int) -> models.Refus
 @router.get("/freshness")
 def list_freshness(request: Request, read: Read) -> models.FreshnessList:
     """Tell how old each dataset is, and which are older than tolerated."""
-    now: datetime = request.app.state.clock.now()
+    now = world_now(request)
 
     def answer(reader: Reader) -> models.FreshnessList:
         found = freshness.datasets(reader, now)

@@ -28,7 +28,7 @@ def correlations(read: Read) -> models.CorrelationList:
 
 @router.get("/sector_exposure/{portfolio_id}")
 def sector_exposure(read: Read, portfolio_id: PortfolioOrAll) -> models.SectorExposure:
-    """Return the exposure by sector that the latest decision aims at, as shares of managed equity."""
+    """Return the exposure by sector that the latest decisions aim at, as shares of managed equity."""
     return read(lambda reader: queries.sector_exposure(reader, portfolio_id))
 
 

@@ -25,8 +25,22 @@ app = typer.Typer(
 )
 
 
+_MODULES = (
+    "machine",
+    "data",
+    "decisions",
+    "books",
+    "risk",
+    "portfolios",
+    "research",
+    "tokens",
+    "safekeeping",
+    "dashboard",
+)
+
+
 def _register() -> None:
-    for name in ("machine", "data", "decisions", "books", "risk", "portfolios", "research", "safekeeping", "dashboard"):
+    for name in _MODULES:
         importlib.import_module(f"pas_lib.cli.{name}").register(app)
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pas_lib.warehouse.connection import Warehouse
 
 SCHEMAS = ("raw", "marts", "ops")
+#: Not copied: what opens the API is asked of PostgreSQL alone, and belongs in no file that people pass on.
+PRIVATE = ("tokens",)
 #: Version of this file's layout; another one is built from nothing.
 LAYOUT = 1
 
@@ -275,12 +277,14 @@ class _Source:
     def tables(self) -> list[_Table]:
         """Tables and views of the mirrored schemas with their columns in order."""
         names = ", ".join(f"'{name}'" for name in SCHEMAS)
+        private = ", ".join(f"'{name}'" for name in PRIVATE)
         found: dict[tuple[str, str], list[_Column]] = {}
         for schema, table, column, kind in self.rows(
             "select n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod)"  # noqa: S608
             " from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
             f" where n.nspname in ({names}) and c.relkind in ('r', 'v', 'p', 'm') and a.attnum > 0"
             " and not a.attisdropped and c.relname not like '%\\_\\_dbt\\_%'"
+            f" and not (n.nspname = 'ops' and c.relname in ({private}))"
             " order by n.nspname, c.relname, a.attnum"
         ):
             found.setdefault((schema, table), []).append(_Column(column, kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -57,6 +58,13 @@ def test_tokens_open(warehouse: Warehouse, stranger: TestClient) -> None:
     assert stranger.get("/portfolios", params={"token": seed.READ}).status_code == 200
 
 
+def csrf_of(client: TestClient) -> str:
+    """Return the CSRF token that the session's pages carry."""
+    found = re.search(r'name="csrf-token" content="([0-9a-f]{64})"', client.get("/dashboard").text)
+    assert found
+    return found[1]
+
+
 def test_login_and_logout(filled: Warehouse, stranger: TestClient) -> None:
     assert stranger.get("/dashboard").headers["location"] == "/dashboard/login"
     failed = stranger.post("/dashboard/login", data={"token": "wrong"})
@@ -71,7 +79,9 @@ def test_login_and_logout(filled: Warehouse, stranger: TestClient) -> None:
     assert stranger.get("/dashboard").status_code == 200
     assert stranger.get("/db/trades", params={"format": "csv"}).status_code == 200
     kept = stranger.cookies["pas_session"]
-    assert stranger.post("/dashboard/logout").status_code == 303
+    assert stranger.post("/dashboard/logout").status_code == 403
+    assert stranger.get("/dashboard").status_code == 200
+    assert stranger.post("/dashboard/logout", data={"csrf": csrf_of(stranger)}).status_code == 303
     assert stranger.get("/dashboard").status_code == 303
     stranger.cookies.set("pas_session", kept)
     assert stranger.get("/dashboard").status_code == 303
@@ -87,8 +97,51 @@ def test_forms_of_other_sites_are_refused(warehouse: Warehouse, stranger: TestCl
     for origin in ("http://evil.example", "null"):
         answer = stranger.post("/dashboard/login", data={"token": seed.READ}, headers={"Origin": origin})
         assert answer.status_code == 403
+    framed = stranger.post("/dashboard/login", data={"token": seed.READ}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert framed.status_code == 403
     mine = stranger.post("/dashboard/login", data={"token": seed.READ}, headers={"Origin": "http://testserver"})
     assert mine.status_code == 303
+
+
+def test_wrong_tokens_at_the_log_in_are_counted(warehouse: Warehouse, stranger: TestClient) -> None:
+    statuses = [stranger.post("/dashboard/login", data={"token": f"wrong{n}"}).status_code for n in range(6)]
+    assert statuses == [401] * 5 + [429]
+    right = stranger.post("/dashboard/login", data={"token": seed.READ})
+    assert right.status_code == 429
+    assert int(right.headers["Retry-After"]) >= 60
+    assert "set-cookie" not in right.headers
+    assert stranger.get("/portfolios", headers={"Authorization": seed.READ}).status_code == 200
+
+
+def test_no_other_origin_is_let_in_and_no_foreign_content(filled: Warehouse, client: TestClient) -> None:
+    elsewhere = {"Origin": "http://evil.example"}
+    asked = client.options("/portfolios", headers=elsewhere | {"Access-Control-Request-Method": "PUT"})
+    for answer in (asked, client.get("/portfolios", headers=elsewhere)):
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+    for path in ("/dashboard", "/dashboard/login", "/portfolios", "/nosuch"):
+        policy = client.get(path).headers["content-security-policy"]
+        rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+        assert rules["default-src"] == "'none'"
+        assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+        assert rules["frame-ancestors"] == "'none'"
+
+
+PAGES = ("", "/portfolios", "/portfolios?portfolio=wiki_attention", "/research", "/risk", "/trading", "/data", "/login",
+         "/data/trades", "/data/marts.metrics", "/data/positions", "/data/nosuch", "/data/tokens")  # fmt: skip
+
+
+def test_pages_hold_no_script_and_no_style_of_their_own(filled: Warehouse, client: TestClient) -> None:
+    for page in PAGES:
+        answer = client.get(f"/dashboard{page}")
+        expected = 404 if page in {"/data/nosuch", "/data/tokens"} else 200
+        assert answer.status_code == expected, answer.text
+        text = answer.text
+        assert 'class="banner sandbox"' in text
+        assert not re.search(r"\sstyle=|<style|\son[a-z]+=", text), page
+        assert set(re.findall(r"<script(?! src=\"/static/)[^>]*>", text)) <= {
+            '<script type="application/json" id="chart-data">'
+        }
+        assert not re.search(r'(src|href)="(https?:)?//', text)
 
 
 def test_tokens_are_in_no_log_and_no_answer(

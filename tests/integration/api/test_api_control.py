@@ -19,9 +19,14 @@ def test_only_the_admin_token_changes_anything(filled: Warehouse, client: TestCl
     for path, body in (("/approvals", PLAN), ("/risk/breaker", HALT)):
         assert client.post(path, json=body).status_code == 403
         client.headers.pop("Authorization", None)
+        # The session of the admin token alone does not write; without it nobody does.
+        assert client.post(path, json=body).status_code == 403
+        assert client.post(path, json=body, params={"token": seed.ADMIN}).status_code == 403
+        kept = client.cookies.pop("pas_session")
         assert client.post(path, json=body).status_code == 401
         assert client.post(path, json=body, params={"token": seed.READ}).status_code == 401
         assert client.post(path, json=body, params={"token": seed.ADMIN}).status_code == 401
+        client.cookies.set("pas_session", kept)
         client.headers["Authorization"] = seed.READ
     assert filled.rows("select count(*) as n from ops.trading_state") == before
     assert filled.rows("select * from ops.approvals") == []

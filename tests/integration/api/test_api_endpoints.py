@@ -218,10 +218,12 @@ def test_research(filled: Warehouse, client: TestClient) -> None:
         (1, "T00", None), (2, "T01", 89.0), (3, "T02", 88.0),
     ]  # fmt: skip
     assert scores["is_frozen"] is True
+    assert (scores["previous_date"], [s["previous_rank"] for s in scores["records"]]) == ("2025-12-31", [1, 2, 3])
     assert get(client, "/scores/top", date="2026-01-29")["score_date"] == "2025-12-31"
     assert get(client, "/scores/top", date="2020-01-01") == {
         "score_date": None,
         "is_frozen": None,
+        "previous_date": None,
         "records": [],
     }
 
@@ -393,9 +395,16 @@ def test_prometheus(filled: Warehouse, client: TestClient) -> None:
 
 
 def test_dashboard_shows_what_the_api_answers(filled: Warehouse, client: TestClient) -> None:
-    page = client.get("/dashboard").text
-    for text in ("sandbox", "$101,500", "T00", "not fractionable", "Congress aggregate", "35.2 %", "loaded · stale"):
-        assert text in page, text
+    for address, texts in {
+        "/dashboard": ("sandbox", "$101,500", "Congress aggregate", "35.2 %", "older than tolerated"),
+        "/dashboard/research": ("T00", "+1 together", "2026-01-30"),
+        "/dashboard/trading": ("not fractionable", "rejected", "ACTIVE"),
+        "/dashboard/data": ("stale", "never loaded", "wiki_views"),
+        "/dashboard/portfolios": ("BRK.B", "Off target", "Energy"),
+    }.items():
+        page = client.get(address).text
+        for text in texts:
+            assert text in page, (address, text)
     policy = client.get("/dashboard").headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     assert "http" not in policy

@@ -89,7 +89,9 @@ def test_the_mirror_answers_the_same(
     refused = away.get("/portfolios/nobody")
     assert (refused.status_code, refused.headers["X-PAS-Source"]) == (404, "mirror")
     assert away.get("/db/prices?sort_by=pg_sleep(1)").status_code == 422
-    assert "the mirror, 2 h old" in away.get("/dashboard").text
+    for page in ("", "/portfolios", "/research", "/risk", "/trading", "/data", "/data/positions", "/data/top_scores"):
+        shown = away.get(f"/dashboard{page}")
+        assert (shown.status_code, "the mirror, which is 2 h old" in shown.text) == (200, True), page
     assert 'pas_up{source="mirror"} 1.0' in away.get("/metrics").text
     ready = away.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")

@@ -98,11 +98,11 @@ def test_a_record_is_shown_with_the_part_of_its_payload(client: TestClient) -> N
 
 
 def test_the_dashboard_counts_what_is_open(client: TestClient) -> None:
-    page = client.get("/dashboard", headers={"Authorization": READ})
+    page = client.get("/dashboard/data", headers={"Authorization": READ})
     assert page.status_code == 200
-    section = page.text[page.text.index('id="quarantine"') :]
+    section = page.text[page.text.index('id="h-quarantine"') :]
     section = section[: section.index("</section>")]
-    assert '<span class="count">4</span>' in section
+    assert '<span class="count">4 records</span>' in section
     assert "symbol is missing" in section
     assert "a Date cannot be read" in section
 

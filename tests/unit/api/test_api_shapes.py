@@ -13,7 +13,7 @@ from api import catalogue, pages
 from api.errors import NotFound, Unprocessable
 from api.middleware import keep_queries_out_of_the_access_log
 from api.models import Metrics
-from api.routers.dashboard import _embedded
+from api.routers.dashboard import embedded
 from api.routers.tables import as_csv
 from api.store import Rows, missing, outdated
 from api.values import plain
@@ -109,24 +109,38 @@ def test_formats() -> None:
     assert pages.money(-0.001, 0) == "$0"
     assert pages.money(None) == pages.percent(None) == pages.quantity(None) == pages.moment(None) == "–"
     assert pages.percent(0.12345) == "12.3 %"
+    assert [pages.signed_percent(v, 2) for v in (0.01234, -0.01, 0.00001, None)] == [
+        "+1.23 %",
+        "−1.00 %",
+        "0.00 %",
+        "–",
+    ]
     assert pages.quantity(12.345678901) == "12.3457"
+    assert [pages.signed_percent(v, 2) for v in (0.01234, -0.01, 0.00001, None)] == [
+        "+1.23 %",
+        "−1.00 %",
+        "0.00 %",
+        "–",
+    ]
     assert pages.quantity(1200.0) == "1,200"
     assert pages.age(59) == "59 s"
     assert pages.age(7200) == "2 h"
 
 
 def test_embedded_data_cannot_end_its_element() -> None:
-    text = _embedded({"name": "</script><script>alert(1)</script>&"})
+    text = embedded({"name": "</script><script>alert(1)</script>&"})
     assert "<" not in text
     assert json.loads(text) == {"name": "</script><script>alert(1)</script>&"}
 
 
 def test_every_file_of_the_pages_is_served_from_here() -> None:
-    for name in ("style.css", "dashboard.js", "plotly.js", "plotly.css", "icon.svg"):
+    for name in ("style.css", "theme.js", "charts.js", "dashboard.js", "plotly.js", "plotly.css", "icon.svg"):
         found = pages.asset(name)
         assert found is not None
         assert found.version in pages.asset_url(name)
     assert pages.asset("../settings.py") is None
+    # The library's own style elements, which the pages' content policy refuses, are found by their ids.
+    assert all(f'"{one}"' in pages.asset("plotly.js").content.decode() for one in pages.chart_styles())  # type: ignore[union-attr]
 
 
 def test_the_servers_access_log_leaves_queries_out() -> None:
