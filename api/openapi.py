@@ -27,17 +27,23 @@ _TAGS = {
     "book": "What is held, decided, ordered and traded.",
     "research": "How it did, and what the models say.",
     "portfolios": "What a person does to portfolios. Needs the admin token.",
-    "control": "Approvals, trading state, risk rules and alerts. Needs the admin token.",
-    "jobs": "Airflow's jobs: list, start and follow them.",
+    "control": "Approvals and alerts (scope trade), trading state and risk rules (scope admin).",
+    "jobs": "Airflow's jobs: list, start (scope trade) and follow them.",
+    "tokens": "Named tokens: made, listed and revoked. Needs the admin token.",
 }
 _SCHEMES: dict[str, Any] = {
     "token": {
         "type": "http",
         "scheme": "bearer",
         "description": "`Authorization: Bearer <token>`, or the token alone. API_TOKEN may do everything,"
-        " API_READ_TOKEN may read.",
+        " API_READ_TOKEN may read; named tokens may what their scope says.",
     },
-    "query": {"type": "apiKey", "in": "query", "name": "token", "description": "the read token, on GET only"},
+    "query": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "a token that may only read, on GET only",
+    },
 }
 _REASONS = {
     400: "the address or the body cannot be read",

@@ -55,7 +55,7 @@ def description(request: Request) -> JSONResponse:
 def docs(request: Request) -> Response:
     """Show every address with its parameters; without a token or a session, lead to the log-in."""
     guard: Guard = request.app.state.guard
-    if guard.level_of(request) is None:
+    if guard.who_asks(request) is None:
         return RedirectResponse("/dashboard/login", status_code=303)
     schema: dict[str, Any] = request.app.openapi()
     groups: dict[str, list[dict[str, Any]]] = {}
