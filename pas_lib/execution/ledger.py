@@ -495,7 +495,7 @@ def apply_other(
         store.insert_trade(conn, key, {
             "trade_id": f"{first.activity_id}-{removal.book}-{removal.symbol}", "kind": "removal",
             "portfolio_id": removal.book, "symbol": removal.symbol, "side": "sell", "qty": removal.qty,
-            "price": (removal.proceeds / removal.qty).quantize(NANO), "notional": removal.proceeds,
+            "price": max(ZERO, (removal.proceeds / removal.qty).quantize(NANO)), "notional": removal.proceeds,
             "executed_at": first.occurred_at, "execution_session": session, "activity_id": first.activity_id,
             "realized_pnl": removal.proceeds - removal.cost, "recorded_at": recorded_at,
         })  # fmt: skip
@@ -575,6 +575,9 @@ def _cash_alone(
 ) -> tuple[str, dict[str, Decimal], list[_Removal]]:
     """Cash of a corporate action in a row of its own: for shares still there, or for those that went that day."""
     claims = _claims(conn, key, symbol, None)
+    if net < 0:
+        # What the broker takes for handling it.
+        return "fee", _shared(net, claims or _claims(conn, key, symbol, day)), []
     if claims:
         cash = _shared(net, claims)
         for book, part in cash.items():

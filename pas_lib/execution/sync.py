@@ -49,6 +49,8 @@ FEW = 5
 NEVER_SENT = "NEVER_SENT: its session is over"
 #: Activities that take shares away in one row and give them back in another.
 _PAIRED = frozenset({"SPLIT", "NC"})
+#: Mergers that give shares for those they take: of these half a merger would be a total loss.
+_STOCK_MERGERS = frozenset({"SMA", "SCMA"})
 
 
 def pull_activities(
@@ -102,7 +104,10 @@ def pull_activities(
 def _is_torn(group: Sequence[Activity]) -> bool:
     """Tell whether rows that say they have siblings came without them."""
     first = group[0]
-    if first.activity_type not in _PAIRED or not first.payload.get("group_id"):
+    is_paired = first.activity_type in _PAIRED or any(
+        str(a.payload.get("activity_sub_type")) in _STOCK_MERGERS for a in group
+    )
+    if not is_paired or not first.payload.get("group_id"):
         return False
     return len({(a.qty or ZERO) > 0 for a in group}) < 2
 

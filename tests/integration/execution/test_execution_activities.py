@@ -149,6 +149,36 @@ def test_cash_of_a_merger_that_comes_in_a_row_of_its_own_is_the_former_holders(d
     assert [(r["portfolio_id"], r["usd"]) for r in gains] == [("alpha", Decimal(400)), ("beta", Decimal(200))]
 
 
+def test_a_fee_for_a_removal_is_its_former_holders_fee(desk: Desk) -> None:
+    desk.happens("REORG", {"symbol": "AAA", "qty": "-294", "activity_sub_type": "WRM", "date": F.isoformat()})
+    desk.happens("REORG", {"symbol": "AAA", "net_amount": "-38", "date": F.isoformat()})
+    before = desk.stage.cash()
+    desk.books()
+    after = desk.stage.cash()
+    assert after["alpha"] - before["alpha"] == Decimal("-25.333333333")
+    assert after["beta"] - before["beta"] == Decimal("-12.666666667")
+    fees = desk.stage.rows("select sum(amount) as usd from ops.ledger_entries where kind = 'fee' and book <> 'OUTSIDE'")
+    assert fees[0]["usd"] == Decimal(-38)
+    assert len(desk.removals()) == 2
+
+
+def test_half_of_a_stock_merger_is_no_total_loss_but_waited_for(desk: Desk) -> None:
+    stage, book = desk.stage, desk.stage.broker.book
+    desk.happens("MA", {"symbol": "AAA", "qty": "-294", "activity_sub_type": "SMA"})
+    reconcile(stage.settings, stage.clock, stage.warehouse, gateway=stage.gateway())
+    assert stage.holdings()[("alpha", "AAA")] == Decimal(196)
+    assert desk.removals() == {}
+    assert stage.state() == "REDUCING"
+    # The other half comes under the same number.
+    group = book.activities()[-1]["group_id"]
+    book._hold("BBB", Decimal(147), ZERO)
+    body = {"date": E.isoformat(), "created_at": stamp(book._moment()), "status": "executed", "group_id": group}
+    book._act("MA", book._moment(), {"net_amount": "0", "symbol": "BBB", "qty": "147", **body})
+    assert reconcile(stage.settings, stage.clock, stage.warehouse, gateway=stage.gateway()).is_clean
+    assert stage.holdings() == {("alpha", "BBB"): Decimal(98), ("beta", "BBB"): Decimal(49)}
+    assert desk.costs() == {("alpha", "BBB"): Decimal(19_600), ("beta", "BBB"): Decimal(9_800)}
+
+
 def test_what_external_is_paid_is_money_from_outside(desk: Desk) -> None:
     desk.happens("ACATS", {"symbol": "CCC", "qty": "50", "price": "19.5"})
     before = desk.stage.cash()["CASH"]

@@ -135,6 +135,19 @@ def test_kwan_yuan_indefinite_matrix_is_refused() -> None:
         factor(cov)
 
 
+def test_markowitz_nine_securities() -> None:
+    """Markowitz (1959), Portfolio Selection, chapter II; the optimum as validated by portfolio_allocation_js (MIT)."""
+    _, mean, cov = moments_of("markowitz_nine_securities.csv")
+    w = max_sharpe_long_only(mean, cov)
+    assert sharpe(w, mean, cov) == pytest.approx(0.8520782020723374, abs=1e-12)
+    assert kkt_violation(w, mean, cov) < 1e-10
+    # With a tenth security that is cash (no variance, no return) any part of it gives the same ratio: a matrix
+    # without an inverse is refused. The allocation leaves such a portfolio out before it comes to this.
+    with_cash = np.pad(cov, (0, 1))
+    with pytest.raises(NoSolution, match="not positive definite"):
+        max_sharpe_long_only(np.append(mean, 0.0), with_cash)
+
+
 def test_bounds_with_a_single_feasible_point() -> None:
     w = max_sharpe_long_only(np.array([0.1, 0.2]), np.eye(2), lower=np.array([0.4, 0.6]))
     assert_allclose(w, [0.4, 0.6], atol=1e-12)
