@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -45,7 +45,7 @@ from pas_lib.pipeline.risk import book_risk, caps_of, store_risk, with_market
 from pas_lib.pipeline.sizing import CapBreach, SecurityInfo, Sleeve, Wish, cap_wishes, wish
 from pas_lib.settings import Settings
 from pas_lib.sources.registry import read_sources
-from pas_lib.strategies import Strategy
+from pas_lib.strategies import Strategy, StrategyWeights
 from pas_lib.warehouse import Warehouse
 
 
@@ -327,18 +327,59 @@ def _shares(
     names: list[str],
 ) -> tuple[AllocationState, pd.Series]:
     """Return the allocation that holds and the final share of every portfolio (after S and the band)."""
-    before = last_allocation(warehouse, session)
-    everyone = sorted(set(names) | {str(key) for key, share in book.current.items() if share > 0.0})
-    current = book.current.reindex(everyone).fillna(0.0)
+    return share_out(
+        session,
+        settings,
+        model.returns,
+        book.current,
+        names,
+        last_allocation(warehouse, session),
+        scale=regime.scale,
+        risk_free=lambda: risk_free(warehouse, session),
+    )
+
+
+def share_out(
+    session: date,
+    settings: Settings,
+    returns: pd.DataFrame,
+    current: pd.Series,
+    names: list[str],
+    before: AllocationState | None,
+    *,
+    scale: float,
+    risk_free: Callable[[], float],
+) -> tuple[AllocationState, pd.Series]:
+    """Return the allocation that holds at a session and every portfolio's share after S and the band; nothing is read.
+
+    Parameters
+    ----------
+    session, settings
+        When, and with which bounds.
+    returns
+        Model returns, sessions x portfolios; rows after the session are not looked at.
+    current
+        Shares of equity that the portfolios have now, as drifted.
+    names
+        Portfolios that take part.
+    before
+        The allocation that held; None makes a new one at once, otherwise one is made when a week has ended since.
+    scale
+        S of the session.
+    risk_free
+        Tells the annual rate as known, asked for when an allocation is made.
+    """
+    everyone = sorted(set(names) | {str(key) for key, share in current.items() if share > 0.0})
+    current = current.reindex(everyone).fillna(0.0)
     if before is None or any(calendar.is_week_end(day) for day in _since(before.session, session)):
         result = size_portfolios(
-            model.returns.reindex(columns=names),
+            returns.reindex(columns=names),
             session,
             settings,
-            scale=regime.scale,
+            scale=scale,
             current=current.reindex(names).fillna(0.0),
             previous=before.target if before is not None else None,
-            risk_free=risk_free(warehouse, session),
+            risk_free=risk_free(),
         )
         diagnostics = result.diagnostics
         state = AllocationState(
@@ -360,10 +401,10 @@ def _shares(
         # A person gave a part of the book away since.
         target *= settings.gross_cap / float(target.sum())
     final = apply_band(
-        target * regime.scale,
+        target * scale,
         current,
         band=settings.band,
-        gross=min(max(before.gross, float(target.sum())), settings.gross_cap) * regime.scale + settings.band,
+        gross=min(max(before.gross, float(target.sum())), settings.gross_cap) * scale + settings.band,
     )
     return replace(before, is_new=False), final.reindex(everyone).fillna(0.0)
 
@@ -495,13 +536,17 @@ def _wishes(
 
 
 def _model_weights(model: ModelRun, portfolio_id: str) -> pd.Series:
-    """Return the new target weights where the strategy is due, the drifted model otherwise; by security_id."""
     newest = model.latest(portfolio_id)
+    return wanted_weights(newest, model.session, model.drifted.get(portfolio_id))
+
+
+def wanted_weights(newest: StrategyWeights | None, session: date, drifted: pd.Series | None) -> pd.Series:
+    """Return the new target weights where the strategy is due, the drifted model otherwise; by security_id."""
     if newest is None:
         return pd.Series(dtype=float)
-    if newest.session == model.session and not newest.is_stale:
+    if newest.session == session and not newest.is_stale:
         return newest.weights
-    return model.drifted.get(portfolio_id, newest.weights)
+    return newest.weights if drifted is None else drifted
 
 
 def symbols_at(warehouse: Warehouse, session: date, security_ids: set[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ import psycopg
 import pyarrow as pa
 
 from pas_lib import clock as calendar
-from pas_lib.backtest import simulate
+from pas_lib.backtest import SimulationResult, simulate
 from pas_lib.pipeline import marts
 from pas_lib.strategies import FrameMarket, Strategy, StrategyWeights, all_strategies, due_sessions
 from pas_lib.warehouse import Warehouse, copy_arrow
@@ -291,6 +291,15 @@ def simulate_model(
     drifted : Series
         Weights by security_id after the last close; 1 minus their sum is cash.
     """
+    result = simulate_weights(weights, close, opened, cost_bps)
+    last = result.weights.iloc[-1]
+    return model_path(result), last[last > 0.0]
+
+
+def simulate_weights(
+    weights: Sequence[tuple[date, pd.Series]], close: pd.DataFrame, opened: pd.DataFrame, cost_bps: float
+) -> SimulationResult:
+    """Simulate one portfolio's weights from their first execution session on; the arguments of `simulate_model`."""
     index = marts.session_index(day for day, _ in weights)
     ids = sorted({str(sid) for _, one in weights for sid in one.index})
     place = {name: i for i, name in enumerate(ids)}
@@ -300,17 +309,19 @@ def simulate_model(
     targets = pd.DataFrame(values, index=index, columns=pd.Index(ids, dtype=object))
     prices = close.loc[index[0] :].reindex(columns=ids)
     fills = opened.loc[index[0] :].reindex(columns=ids)
-    result = simulate(prices, targets, cost_bps=cost_bps, capital=CAPITAL, fill_prices=fills)
+    return simulate(prices, targets, cost_bps=cost_bps, capital=CAPITAL, fill_prices=fills)
+
+
+def model_path(result: SimulationResult) -> pd.DataFrame:
+    """Return a simulation as it is stored: `model_return`, `turnover` and `cost` by session."""
     before = result.equity.shift(1).fillna(CAPITAL)
-    path = pd.DataFrame(
+    return pd.DataFrame(
         {
             "model_return": result.returns,
             "turnover": result.turnover,
             "cost": result.costs / before,
         }
     )
-    last = result.weights.iloc[-1]
-    return path, last[last > 0.0]
 
 
 # ------------------------------------------------------------------------------------------------- storage

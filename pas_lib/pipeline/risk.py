@@ -115,13 +115,36 @@ def with_market(
         found: pd.DataFrame = rows.pivot(index="session", columns="symbol", values=column)
         return found.reindex(index=index, columns=columns).astype(float)
 
-    returns, volume = wide("ret"), wide("dollar_volume").tail(VOLUME_WINDOW)
+    return market_of(info, wide("ret"), wide("dollar_volume"), _leverage(warehouse, session, symbols), settings)
+
+
+def market_of(
+    info: SecurityInfo,
+    returns: pd.DataFrame,
+    volume: pd.DataFrame,
+    leverage: Mapping[str, float],
+    settings: Settings,
+) -> SecurityInfo:
+    """Work out what the limits need from the past of the symbols; nothing is read.
+
+    Parameters
+    ----------
+    info
+        What is known already.
+    returns, volume
+        Sessions x symbols up to the session that is judged: daily returns, and dollar volumes (NaN without a bar).
+    leverage
+        Daily multiples by symbol, where stated.
+    settings
+        For the benchmark.
+    """
     # A session without a bar had no volume: it counts as none, which makes the limit tighter.
-    adv = volume.sum() / VOLUME_WINDOW
+    last = volume.tail(VOLUME_WINDOW)
+    adv = last.sum() / VOLUME_WINDOW
     return replace(
         info,
-        leverage=_leverage(warehouse, session, symbols),
-        adv={str(key): float(value) for key, value in adv[volume.notna().any()].items()},
+        leverage=leverage,
+        adv={str(key): float(value) for key, value in adv[last.notna().any()].items()},
         beta=_betas(returns.tail(BETA_WINDOW), settings.benchmark),
         returns=returns,
     )
