@@ -118,12 +118,38 @@ _MARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "implementation_shortfall": (("intent_id",), "what one wish cost on its way from decision close to fill"),
     "shortfall_by_session": (("portfolio_id", "execution_session"), "the same of a portfolio's session"),
     "regime_inputs": (("session", "series_id"), "one macro value as known at a session"),
+    "signal_research": (
+        ("strategy", "session", "from_day", "to_day"),
+        "what a signal foretold of one window after a session",
+    ),
+    "signal_turnover": (("strategy", "session"), "how much a signal changed since the session before"),
+    "signal_summary": (("strategy", "from_day", "to_day"), "what a signal foretold over all sessions"),
+    "backtest_runs": (("run_id",), "one backtest that was run, with its parameters"),
+    "backtest_returns": (("run_id", "portfolio_id", "session"), "one day's backtested return of a portfolio"),
+    "backtest_metrics": (("run_id", "portfolio_id"), "the figures of a backtested portfolio"),
+    "backtest_exposures": (
+        ("run_id", "portfolio_id", "session", "sector"),
+        "one sector's share of a backtested portfolio",
+    ),
 }
 
 _SUMS = {"positions": frozenset({"qty", "avg_cost", "cost_basis"}), "book_cash": frozenset({"cash"})}
 
 #: Columns that hold JSON: PostgreSQL gives them decoded, the mirror as text.
-JSON_COLUMNS = frozenset({"parts", "details", "record", "refusals", "payload", "differences", "figures"})
+JSON_COLUMNS = frozenset(
+    {
+        "parts",
+        "details",
+        "record",
+        "refusals",
+        "payload",
+        "differences",
+        "figures",
+        "parameters",
+        "data_cut",
+        "coverage",
+    }
+)
 
 
 @cache

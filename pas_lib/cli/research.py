@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pas_lib import clock as calendar
 from pas_lib.cli.common import JsonFlag, context, parse_date, plain, print_json, print_table
 from pas_lib.errors import PasError
+
+if TYPE_CHECKING:
+    from pas_lib.pipeline.backtest import Backtest
+    from pas_lib.pipeline.backtest_store import Trials
 
 
 def backtest(
@@ -17,32 +25,172 @@ def backtest(
     end: Annotated[
         str | None, typer.Option("--end", metavar="DATE", help="Last session; the last closed by default.")
     ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a tear sheet, one file without a network.")] = None,
+    is_allocated: Annotated[
+        bool, typer.Option("--allocate", help="A book of them: sized each week from the model returns known then.")
+    ] = False,
+    has_cci: Annotated[
+        bool, typer.Option("--cci", help="A book of them, scaled by S of the crisis indicator.")
+    ] = False,
+    has_caps: Annotated[
+        bool, typer.Option("--caps", help="A book of them, cut by the limits of the settings.")
+    ] = False,
+    cost_bps: Annotated[
+        float | None, typer.Option("--cost-bps", help="Commission, basis points of traded value; that of the settings.")
+    ] = None,
+    slippage_bps: Annotated[
+        float, typer.Option("--slippage-bps", help="How much worse than the open a fill is, basis points.")
+    ] = 0.0,
+    delisting_return: Annotated[
+        float, typer.Option("--delisting-return", help="Lost of the last close of a name that is gone: 0 to -1.")
+    ] = 0.0,
+    capital: Annotated[float, typer.Option("--capital", help="Of the book, USD.")] = 1_000_000.0,
+    from_mirror: Annotated[bool, typer.Option("--mirror", help="Read the DuckDB mirror: faster.")] = False,
+    lists: Annotated[bool, typer.Option("--list", help="Show what has been tried instead.")] = False,
+    show: Annotated[str | None, typer.Option("--show", metavar="RUN", help="Show a stored run instead.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Backtest strategies on the warehouse's history, after costs."""
-    from pas_lib.pipeline.backtest import backtest as run
+    """Backtest strategies on the warehouse's history, after costs; every run is recorded."""
+    if lists:
+        _list_backtests(as_json)
+        return
+    if show:
+        _show_backtest(show, as_json)
+        return
+    from pas_lib.pipeline.backtest import Options, run_backtest
+    from pas_lib.pipeline.backtest_store import count_trials, metrics_of, store_backtest
+    from pas_lib.pipeline.book_backtest import Layers
+    from pas_lib.warehouse import DuckWarehouse
 
     here = context()
-    reports = run(
-        here.warehouse,
+    source = DuckWarehouse(here.settings.mirror_path) if from_mirror else here.warehouse
+    layers = Layers(is_allocated, has_cci, has_caps)
+    done = run_backtest(
+        source,
         here.settings,
         strategies or [],
         parse_date(start, "--start") if start else None,
         here.session(end),
+        Options(cost_bps, slippage_bps, delisting_return, layers, capital),
     )
+    trials = count_trials(here.warehouse, done)
+    run_id = store_backtest(here.warehouse, done, trials, now=here.clock.now())
+    page = None
+    if html is not None:
+        from pas_lib.pipeline.signal_research import read_research
+        from pas_lib.pipeline.tearsheet import write_tear_sheet
+
+        page = write_tear_sheet(
+            html, done, trials, run_id, read_research(source, [one.strategy for one in done.reports])
+        )
+    figures = metrics_of(done, trials)
     if as_json:
-        print_json(reports)
+        print_json(
+            {
+                "run_id": run_id,
+                "parameters": done.parameters,
+                "code_version": done.code_version,
+                "data_cut": done.data_cut,
+                "trials": trials.count,
+                "best_sharpe_by_luck": trials.best_by_luck,
+                "coverage": done.coverage,
+                "without_returns": done.without,
+                "html": page,
+                "strategies": [plain(one) | {"metrics": plain(figures[one.strategy])} for one in done.reports],
+            }
+        )
         return
-    figures = ("cagr", "annual_volatility", "sharpe", "sortino", "max_drawdown", "beta", "alpha")
+    costs = f"{done.parameters['cost_bps']:g} + {slippage_bps:g} basis points"
+    _print_figures(
+        f"backtest {run_id}, after {costs} of costs, against {here.settings.benchmark}",
+        figures,
+        {one.strategy: (one.start, one.end) for one in done.reports},
+        _remarks(done, trials, page),
+    )
+
+
+_FIGURES = (
+    "total_return",
+    "cagr",
+    "annual_volatility",
+    "sharpe",
+    "sharpe_se",
+    "probabilistic_sharpe",
+    "deflated_sharpe",
+    "max_drawdown",
+    "beta",
+    "turnover",
+)
+
+
+def _print_figures(
+    title: str, figures: Mapping[str, Mapping[str, float]], spans: Mapping[str, tuple[date, date]], note: str
+) -> None:
     print_table(
-        f"backtest after {here.settings.cost_bps:g} basis points of costs, against {here.settings.benchmark}",
-        ["strategy", "from", "to", "sessions", "total return", *figures, "turnover a year"],
+        title,
+        ["strategy", "from", "to", *(name.replace("_", " ") for name in _FIGURES)],
         [
-            [one.strategy, one.start.isoformat(), one.end.isoformat(), one.n_obs, one.total_return]
-            + [one.summary.get(name) for name in figures]
-            + [one.turnover]
-            for one in reports
+            [name, *(day.isoformat() for day in spans[name]), *(plain(own.get(key)) for key in _FIGURES)]
+            for name, own in figures.items()
         ],
+        note=note,
+    )
+
+
+def _remarks(done: Backtest, trials: Trials, page: Path | None) -> str:
+    gone = done.coverage
+    lines = [
+        f"trials so far: {trials.count}; the best of them shows a Sharpe ratio of {trials.best_by_luck:.2f} by luck",
+        f"names gone while held: {len(gone.gone_while_held)} of {gone.held}; of {gone.universe} known names"
+        f" {gone.ended} have ended and {gone.without_prices} never had a price",
+        *(f"{one.strategy} {one.note}" for one in done.reports if one.note),
+    ]
+    if done.without:
+        lines.append(f"without returns in this range: {', '.join(done.without)}")
+    if page is not None:
+        lines.append(f"tear sheet: {page}")
+    return "\n".join(lines)
+
+
+def _list_backtests(as_json: bool) -> None:
+    from pas_lib.pipeline.backtest_store import list_backtests
+
+    runs = list_backtests(context().warehouse)
+    if as_json:
+        print_json(runs)
+        return
+    print_table(
+        "backtests, newest first",
+        ["run", "ran at", "from", "to", "strategies", "costs", "layers", "trials", "code"],
+        [
+            [
+                one.run_id,
+                one.ran_at,
+                one.start.isoformat(),
+                one.end.isoformat(),
+                f"{len(one.strategies)}: {' '.join(one.strategies[:3])}{' ...' if len(one.strategies) > 3 else ''}",
+                f"{one.parameters['cost_bps']:g} + {one.parameters['slippage_bps']:g} bp",
+                " ".join(name for name, on in one.parameters["layers"].items() if on) or "-",
+                one.trials,
+                one.code_version,
+            ]
+            for one in runs
+        ],
+    )
+
+
+def _show_backtest(run_id: str, as_json: bool) -> None:
+    from pas_lib.pipeline.backtest_store import stored_run
+
+    run, figures = stored_run(context().warehouse, run_id)
+    if as_json:
+        print_json({**plain(run), "metrics": figures})
+        return
+    _print_figures(
+        f"backtest {run_id} of {run.ran_at:%Y-%m-%d}",
+        figures,
+        dict.fromkeys(figures, (run.start, run.end)),
+        f"parameters: {json.dumps(plain(run.parameters))}",
     )
 
 
@@ -61,7 +209,6 @@ def lookahead(
     import sys
     import tempfile
     from dataclasses import replace
-    from pathlib import Path
 
     from pas_lib.dbt import Dbt
     from pas_lib.pipeline import marts

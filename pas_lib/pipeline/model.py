@@ -112,6 +112,38 @@ def run_model(
     """
     stored = {} if recompute else stored_weights(warehouse, session, computed_before)
     returned = pd.DataFrame() if recompute else stored_returns(warehouse, session, computed_before)
+    weights, new = _decide_all(warehouse, session, strategies, stored, returned)
+    returns, drifted, pending = _simulate(warehouse, session, weights, cost_bps, returned)
+    return ModelRun(session, weights, returns, drifted, tuple(new), pending)
+
+
+def decide_history(
+    warehouse: Warehouse, session: date, strategies: Sequence[Strategy] | None = None
+) -> dict[str, list[StrategyWeights]]:
+    """Return what each strategy says at all its sessions up to `session`, worked out from the marts as they are now.
+
+    Parameters
+    ----------
+    warehouse, session
+        With marts built up to the session.
+    strategies
+        Those to ask; all by default.
+
+    Returns
+    -------
+    dict
+        portfolio -> its weights, oldest first; empty for one without a signal.
+    """
+    return _decide_all(warehouse, session, strategies, {}, pd.DataFrame())[0]
+
+
+def _decide_all(
+    warehouse: Warehouse,
+    session: date,
+    strategies: Sequence[Strategy] | None,
+    stored: Mapping[str, Sequence[StrategyWeights]],
+    returned: pd.DataFrame,
+) -> tuple[dict[str, list[StrategyWeights]], list[StrategyWeights]]:
     first = marts.first_signal_sessions(warehouse)
     weights: dict[str, list[StrategyWeights]] = {}
     new: list[StrategyWeights] = []
@@ -124,8 +156,7 @@ def run_model(
         fresh = _decide_sessions(warehouse, one, [day for day in wanted if day not in have], review, have, returns_of)
         new.extend(fresh)
         weights[one.id] = sorted([*have.values(), *fresh], key=lambda item: item.session)
-    returns, drifted, pending = _simulate(warehouse, session, weights, cost_bps, returned)
-    return ModelRun(session, weights, returns, drifted, tuple(new), pending)
+    return weights, new
 
 
 def _sessions_to_review(
@@ -239,19 +270,11 @@ def _simulate(
     cost_bps: float,
     stored: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, pd.Series], dict[str, pd.DataFrame]]:
-    executed = {key: [(calendar.next_session(item.session), item) for item in items] for key, items in weights.items()}
-    executed = {key: [pair for pair in items if pair[0] <= session] for key, items in executed.items()}
-    ids = {str(sid) for items in executed.values() for _, item in items for sid in item.weights.index}
-    starts = [items[0][0] for items in executed.values() if items]
+    executed = executions(weights, session)
     columns: dict[str, pd.Series] = {}
     pending: dict[str, pd.DataFrame] = {}
     drifted: dict[str, pd.Series] = {}
-    close = opened = pd.DataFrame()
-    if starts:
-        # Every session of the calendar has a row, so that a portfolio that was all cash still has returns.
-        index = marts.session_index(calendar.sessions(min(starts), session))
-        found = marts.wide(warehouse, ("adj_close", "adj_open"), ids, min(starts), session)
-        close, opened = (frame.reindex(index) for frame in found)
+    close, opened = model_prices(warehouse, executed, session)
     for key, items in weights.items():
         done = executed[key]
         if not done:
@@ -266,6 +289,28 @@ def _simulate(
     returns = pd.DataFrame(columns)
     returns.index = marts.session_index(returns.index)
     return returns.sort_index(), drifted, pending
+
+
+def executions(
+    weights: Mapping[str, Sequence[StrategyWeights]], session: date
+) -> dict[str, list[tuple[date, StrategyWeights]]]:
+    """Return portfolio -> (session in which they are filled, weights), those that are filled up to `session`."""
+    executed = {key: [(calendar.next_session(item.session), item) for item in items] for key, items in weights.items()}
+    return {key: [pair for pair in items if pair[0] <= session] for key, items in executed.items()}
+
+
+def model_prices(
+    warehouse: Warehouse, executed: Mapping[str, Sequence[tuple[date, StrategyWeights]]], session: date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return adjusted closes and opens of all that was executed, from the first execution on; empty without one."""
+    ids = {str(sid) for items in executed.values() for _, item in items for sid in item.weights.index}
+    starts = [items[0][0] for items in executed.values() if items]
+    if not starts:
+        return pd.DataFrame(), pd.DataFrame()
+    # Every session of the calendar has a row, so that a portfolio that was all cash still has returns.
+    index = marts.session_index(calendar.sessions(min(starts), session))
+    close, opened = marts.wide(warehouse, ("adj_close", "adj_open"), ids, min(starts), session)
+    return close.reindex(index), opened.reindex(index)
 
 
 def simulate_model(

@@ -115,7 +115,8 @@ def with_market(
         found: pd.DataFrame = rows.pivot(index="session", columns="symbol", values=column)
         return found.reindex(index=index, columns=columns).astype(float)
 
-    return market_of(info, wide("ret"), wide("dollar_volume"), _leverage(warehouse, session, symbols), settings)
+    leverage = _leverage(warehouse, session, symbols)
+    return market_of(info, wide("ret"), wide("dollar_volume"), leverage, settings.benchmark)
 
 
 def market_of(
@@ -123,7 +124,7 @@ def market_of(
     returns: pd.DataFrame,
     volume: pd.DataFrame,
     leverage: Mapping[str, float],
-    settings: Settings,
+    benchmark: str | None = None,
 ) -> SecurityInfo:
     """Work out what the limits need from the past of the symbols; nothing is read.
 
@@ -135,8 +136,8 @@ def market_of(
         Sessions x symbols up to the session that is judged: daily returns, and dollar volumes (NaN without a bar).
     leverage
         Daily multiples by symbol, where stated.
-    settings
-        For the benchmark.
+    benchmark
+        One of the symbols; None leaves the betas out, which no limit looks at.
     """
     # A session without a bar had no volume: it counts as none, which makes the limit tighter.
     last = volume.tail(VOLUME_WINDOW)
@@ -145,7 +146,7 @@ def market_of(
         info,
         leverage=leverage,
         adv={str(key): float(value) for key, value in adv[last.notna().any()].items()},
-        beta=_betas(returns.tail(BETA_WINDOW), settings.benchmark),
+        beta=_betas(returns.tail(BETA_WINDOW), benchmark) if benchmark else {},
         returns=returns,
     )
 
