@@ -74,7 +74,7 @@ def backtest(
         Options(cost_bps, slippage_bps, delisting_return, layers, capital),
     )
     trials = count_trials(here.warehouse, done)
-    run_id = store_backtest(here.warehouse, done, trials, now=here.clock.now())
+    run_id = store_backtest(here.warehouse, done, trials, now=calendar.SystemClock().now())
     page = None
     if html is not None:
         from pas_lib.pipeline.signal_research import read_research

@@ -20,10 +20,13 @@ from pas_lib.pipeline.backtest_store import Trials
 _TEMPLATE = Path(__file__).with_name("tearsheet.html.j2")
 _COLORS = (
     "#1f77b4", "#e07b00", "#2a9d4a", "#c2352b", "#7d5bb5", "#7a5548", "#d562a6", "#12a0ae", "#98931c", "#4f5d75",
+    "#8ab6e1", "#f4b860", "#95d5a6",
 )  # fmt: skip
 _DASHES = ("solid", "dash", "dot")
 #: How many strategies' lines show at first; the legend shows the others.
 _SHOWN = 6
+#: A mean information coefficient of fewer sessions is not shown at first.
+_LEAST_SESSIONS = 10
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: Windows of signal research that begin at the next open.
 _HORIZONS = (1, 5, 21, 63)
@@ -337,13 +340,13 @@ class _Page:
                 }
             )
         layout = _layout(320)
-        layout["yaxis"] |= {"title": {"text": "traded over equity, a month"}, "tickformat": ".0%"}
+        layout["yaxis"] |= {"title": {"text": "traded a month"}, "tickformat": ".0%"}
         layout["barmode"] = "group"
         return {"data": data, "layout": layout}
 
     def gross(self) -> dict[str, Any]:
         layout = _layout(300)
-        layout["yaxis"] |= {"title": {"text": "holdings over equity"}, "tickformat": ".0%", "rangemode": "tozero"}
+        layout["yaxis"] |= {"title": {"text": "gross"}, "tickformat": ".0%", "rangemode": "tozero"}
         return {"data": [self._line(one, one.path["gross"]) for one in self.reports], "layout": layout}
 
     def sectors(self) -> list[tuple[str, dict[str, Any]]]:
@@ -406,6 +409,7 @@ class _Page:
         for name, group in rows.groupby("strategy"):
             found = {(int(row["from_day"]), int(row["to_day"])): row["mean_ic"] for row in group.to_dict("records")}
             color, dash = self.style.get(str(name), ("#8893a1", "solid"))
+            is_thin = int(group["sessions"].max()) < _LEAST_SESSIONS
             data.append(
                 {
                     "type": "scatter",
@@ -414,12 +418,12 @@ class _Page:
                     "x": labels,
                     "y": [_finite(found.get(window)) for window in windows],
                     "line": {"color": color, "dash": dash, "width": 1.6},
-                    "visible": True if str(name) in self.shown else "legendonly",
+                    "visible": "legendonly" if is_thin or str(name) not in self.shown else True,
                 }
             )
         layout = _layout(340)
-        layout["xaxis"] |= {"type": "category", "title": {"text": "sessions after the decision"}}
-        layout["yaxis"] |= {"title": {"text": "mean information coefficient"}}
+        layout["xaxis"] |= {"type": "category"}
+        layout["yaxis"] |= {"title": {"text": "mean IC"}}
         return {"data": data, "layout": layout}
 
 

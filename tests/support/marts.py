@@ -33,6 +33,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "implementation_shortfall": ("intent_id",),
     "shortfall_by_session": ("portfolio_id", "execution_session"),
     "exposures": ("session", "portfolio_id", "symbol"),
+    "signal_research": ("strategy", "session", "from_day", "to_day"),
+    "signal_turnover": ("strategy", "session"),
+    "signal_summary": ("strategy", "from_day", "to_day"),
+    "backtest_runs": ("run_id",),
+    "backtest_returns": ("run_id", "portfolio_id", "session"),
+    "backtest_metrics": ("run_id", "portfolio_id"),
+    "backtest_exposures": ("run_id", "portfolio_id", "session", "sector"),
 }
 #: The column that dates a row of a mart that is made night by night.
 DATED = {
@@ -48,9 +55,9 @@ def read(frame: Callable[[str], pd.DataFrame], mart: str, where: str = "true") -
     """Return a mart sorted by its key, with the key as index."""
     out = frame(f"select * from marts.{mart} where {where}")
     for column in out.columns:
-        if column in ("session", "execution_session", "score_date", "as_of"):
+        if column in ("session", "execution_session", "score_date", "as_of", "previous_session"):
             out[column] = pd.to_datetime(out[column]).dt.date
-        elif column == "value_known_at":
+        elif column in ("value_known_at", "ran_at"):
             out[column] = pd.to_datetime(out[column], utc=True).astype("int64")
     return out.set_index(list(KEYS[mart])).sort_index()
 

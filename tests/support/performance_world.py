@@ -56,6 +56,7 @@ def load_performance(warehouse: Warehouse, world: RawWorld) -> None:
         _ledger(conn, sessions[-6:])
         _orders(conn, sessions[-6:])
         _posted(conn, sessions[-30:])
+        _backtest(conn, sessions[-3:])
 
 
 #: (intent, attempt, portfolio, symbol, side, qty, filled, fill price, decision close, open at sending, state)
@@ -67,6 +68,23 @@ WISHES = (
     ("i4", 1, "wiki_attention", "NOBAR", "buy", 2.0, 2.0, 11.0, 10.0, 10.5, "filled"),
     ("i5", 1, "wiki_attention", "NOBAR", "buy", 2.0, 1.0, 11.0, 10.0, 10.5, "expired"),
 )
+
+
+def _backtest(conn, days: list[date]) -> None:
+    """One backtest of one portfolio over three sessions; one figure cannot be said."""
+    conn.execute(
+        "insert into ops.backtest_runs (run_id, ran_at, start_session, end_session, strategies, parameters,"
+        " code_version, data_cut, trials, coverage) values"
+        " ('b1', %s, %s, %s, 'flat', '{\"cost_bps\": 10}', 'c', '{\"prices\": 7}', 1, '{\"held\": 2}')",
+        (NOW, days[0], days[-1]),
+    )
+    for n, day in enumerate(days):
+        conn.execute(
+            "insert into ops.backtest_returns values ('b1', 'flat', %s, %s, 1000, 0.5, 0.0005, 0.9)", (day, n / 100)
+        )
+    for metric, value in (("sharpe", 1.5), ("n_obs", 3.0), ("beta", None)):
+        conn.execute("insert into ops.backtest_metrics values ('b1', 'flat', 't', %s, %s)", (metric, value))
+    conn.execute("insert into ops.backtest_exposures values ('b1', 'flat', %s, 'Energy', 0.9)", (days[-1],))
 
 
 def _orders(conn, days: list[date]) -> None:

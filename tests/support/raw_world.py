@@ -82,6 +82,7 @@ class RawWorld:
         self._alternative()
         self._statements()
         self._insiders()
+        self._bustle()
 
     # -- rows
 
@@ -587,6 +588,15 @@ class RawWorld:
                 if known <= self.fetched:
                     row |= {"expected_from": day, "expected_to": day, "ingested_at": known}
                     self.add("filings", day, known, source="yahoo_calendar", **row)
+
+    def _bustle(self) -> None:
+        """What comes every week and decides nothing: it shows that filings and figures are collected."""
+        symbol, security_id = next(iter(self.stock_symbols.items()))
+        for number, day in enumerate(self.sessions[:-1:5]):
+            row = {"entity": security_id, "cik": security_id[3:13], "kind": "filing", "form": "8-K", "filed": day}
+            known = clock.next_session_midnight(day)
+            self.add("filings", day, known, source="sec_submissions", accession=f"{symbol}-8K-{number}", **row)
+            self._snapshot(symbol, day, "beta", 1.0, "pure")
 
     def _mentions(self, captured: list[date]) -> None:
         level = dict(

@@ -90,7 +90,7 @@ def test_backtest_without_costs_earns_more_and_refuses_an_empty_range(
     _, dear, _ = pas("backtest", "congress_aggregate", "--end", D)
     monkeypatch.setenv("PAS_COST_BPS", "0")
     _, free, _ = pas("backtest", "congress_aggregate", "--end", D)
-    (dear,), (free,) = dear, free  # type: ignore[misc]
+    (dear,), (free,) = dear["strategies"], free["strategies"]  # type: ignore[index]
     assert dear["start"] == "2025-11-10"
     assert date(2025, 11, 7) == FIRST_SIGNAL
     assert dear["end"] == D

@@ -1,0 +1,95 @@
+"""Signal research: values against scipy, night by night, and that nothing that decides can read it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from scipy.stats import spearmanr
+
+from pas_lib import clock
+from pas_lib.dbt import PROJECT_DIR, Dbt
+from pas_lib.settings import PROJECT_ROOT
+from tests.support.marts import END, Built, differences, duckdb_frame, read
+
+MODELS = ("signal_research", "signal_turnover", "signal_summary")
+
+
+def test_every_figure_of_two_strategies_against_scipy(built: Built) -> None:
+    frame = built.warehouse.frame
+    scores = frame("select * from marts.signals where strategy in ('volatility_momentum', 'sector_risk_parity')")
+    bars = frame("select security_id, session, adj_open, adj_close from marts.daily_returns")
+    close = bars.pivot(index="session", columns="security_id", values="adj_close")
+    opened = bars.pivot(index="session", columns="security_id", values="adj_open")
+    # A name whose bars have ended counts at its last close, one that pauses does not.
+    for key in close.columns:
+        last = close[key].last_valid_index()
+        close.loc[last:, key] = close.at[last, key]
+    days = list(close.index)
+    expected = {}
+    for (strategy, session), rows in scores.groupby(["strategy", "session"]):
+        at = days.index(session)
+        own = rows.set_index("security_id")["score"]
+        for first, last in ((0, 1), (0, 21), (5, 10), (42, 63)):
+            if at + max(last, 1) >= len(days):
+                continue
+            bought = opened.loc[days[at + 1]].reindex(own.index)
+            begin = bought if first == 0 else close.loc[days[at + first]].reindex(own.index).where(bought.notna())
+            gain = (close.loc[days[at + last]].reindex(own.index) / begin - 1.0).where(bought.notna()).dropna()
+            gain = gain.map(lambda value: float(f"{value:.10g}"))  # as the mart: the last bits are no ranks
+            moves = gain.nunique() > 1
+            value = spearmanr(own[gain.index], gain).statistic if len(gain) >= 5 and moves else float("nan")
+            expected[strategy, session.date(), first, last] = (value, len(gain), gain.mean())
+    found = read(frame, "signal_research")
+    assert len(expected) > 150
+    for key, (value, names, mean) in expected.items():
+        row = found.loc[key]
+        assert row["names"] == names, key
+        assert row["information_coefficient"] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), key
+        assert row["mean_return"] == pytest.approx(mean, rel=1e-8, abs=1e-9), key
+
+
+def test_a_session_whose_window_is_not_over_has_no_figure(built: Built) -> None:
+    found = read(built.warehouse.frame, "signal_research").reset_index()
+    last = list(clock.sessions(date(2024, 7, 1), END))
+    for (first, day), rows in found.groupby(["from_day", "to_day"]):
+        assert first < day
+        assert rows["session"].max() <= last[-1 - day]
+
+
+def test_nothing_that_decides_reads_what_came_afterwards() -> None:
+    """The models know forward returns: only models of research refer to them, and no strategy or decision does."""
+    wanted = re.compile(r"\b(" + "|".join(MODELS) + r")\b")
+    readers = {
+        str(file.relative_to(PROJECT_DIR))
+        for file in (PROJECT_DIR / "models").rglob("*.sql")
+        if wanted.search(re.sub(r"--.*", "", file.read_text(encoding="utf-8")))
+    }
+    assert {Path(name).parent.name for name in readers} == {"research"}
+    code = PROJECT_ROOT / "pas_lib"
+    told = {
+        str(file.relative_to(code)) for file in code.rglob("*.py") if wanted.search(file.read_text(encoding="utf-8"))
+    }
+    assert told == {"cli/research.py", "pipeline/signal_research.py", "pipeline/tearsheet.py"}
+
+
+@pytest.mark.slow
+def test_night_by_night_equals_all_at_once(on_duckdb: Path, slot: Path, duck: Dbt) -> None:
+    """Built for a session, and again for a later one after a bar of the past was corrected."""
+    slot.write_bytes(on_duckdb.read_bytes())
+    with duckdb.connect(str(slot)) as conn:
+        # as if it had been built last in September
+        conn.execute(
+            "update intermediate.build_state set built_to = date '2025-09-22'"
+            " where model in ('signal_research', 'signal_turnover') and stage = 'done'"
+        )
+        for model in MODELS[:2]:
+            conn.execute(f"delete from marts.{model} where session > date '2025-09-22'")
+        # of what was built then, windows that were not over had no figure yet
+        conn.execute("delete from marts.signal_research where to_day = 63 and session > date '2025-06-25'")
+    duck.build(END, select=list(MODELS), data_tests=False)
+    for model in MODELS:
+        assert differences(read(duckdb_frame(on_duckdb), model), read(duckdb_frame(slot), model)) == [], model
