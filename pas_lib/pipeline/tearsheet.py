@@ -300,8 +300,8 @@ class _Page:
             {
                 "type": "buttons",
                 "direction": "right",
-                "x": 1,
-                "xanchor": "right",
+                "x": 0,
+                "xanchor": "left",
                 "y": 1.02,
                 "yanchor": "bottom",
                 "showactive": True,
@@ -314,7 +314,8 @@ class _Page:
         return {"data": data, "layout": layout}
 
     def rolling(self) -> dict[str, Any]:
-        days = 252 if max(one.n_obs for one in self.reports) >= 300 else 63
+        longest = max(one.n_obs for one in self.reports)
+        days = next((days for days in (252, 63) if longest >= 1.3 * days), 21)
         data = [
             self._line(one, rolling_table(one.returns, days)["sharpe"]) for one in self.reports if one.n_obs >= days
         ]

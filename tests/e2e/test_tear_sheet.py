@@ -71,9 +71,7 @@ def test_tear_sheet(sheet: Path, browser: Any) -> None:
         page.goto(sheet.as_uri())
         page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
         for name in CHARTS:
-            page.wait_for_selector(
-                f"#{name} .main-svg .plot path, #{name} .main-svg .plot .points path", state="attached"
-            )
+            page.wait_for_selector(f"#{name} .scatterlayer path.js-line, #{name} .barlayer path", state="attached")
         assert {one.get_attribute("id") for one in page.query_selector_all(".js-plotly-plot")} == CHARTS
         # Four strategies and the book, each with its drawdown, and the benchmark is no name of this world.
         lines = page.evaluate("document.getElementById('equity').data.map((one) => [one.name, one.y.length])")
