@@ -15,6 +15,8 @@ from pas_lib.warehouse import Warehouse
 from tests.support.captures import Collector
 from tests.support.road import settings_at
 
+pytestmark = pytest.mark.slow
+
 BY_DATES = ("prices", "sp500_index", "wiki_views", "macro_series", "gov_contracts", "insider_buying")
 LATER = date(2026, 2, 27)
 

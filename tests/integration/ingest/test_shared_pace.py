@@ -97,6 +97,7 @@ def test_the_processes_of_a_machine_keep_to_the_rate_together(tmp_path: Path) ->
     assert busiest_second([tmp_path] * PROCESSES, "") <= AT_MOST
 
 
+@pytest.mark.slow
 def test_the_workers_of_many_machines_keep_to_the_rate_together(elsewhere: list[Path], warehouse: Warehouse) -> None:
     assert busiest_second(elsewhere, warehouse.url) <= AT_MOST
 
