@@ -34,7 +34,7 @@ TABLES = ("raw.prices", "raw.corporate_actions", "ops.ingest_runs", "ops.landing
 def server() -> Iterator[EmbeddedPostgres]:
     """A server of these tests' own, which may die."""
     with tempfile.TemporaryDirectory(prefix="pas-pg-") as folder:
-        one = EmbeddedPostgres(Path(folder) / "data", durable=False)
+        one = EmbeddedPostgres(Path(folder) / "data")
         one.start()
         yield one
         one.stop()
