@@ -5,8 +5,9 @@ register of securities, and a similarity of at least :data:`THRESHOLD` that is c
 Everything else stays without a symbol: a wrong symbol would be traded, a missing one is only missed.
 
 The aliases are dated. Their last column says what a line was checked against: the SEC's list of companies, lists and
-spells of the S&P 500, recorded payloads, public reports, or the company's own name within it; a day that could not be
-checked is named there.
+spells of the S&P 500, recorded payloads, public reports, or the company's own name within it. A line that says nothing
+there, or that something is not verified, is not used; of a day that is known by its month or year only, a line holds to
+the one before or from the one after.
 """
 
 from __future__ import annotations
@@ -158,7 +159,12 @@ def packaged_aliases() -> tuple[Listed, ...]:
             date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
         )
         for row in csv.DictReader(text.splitlines())
+        if _is_reviewed(row["checked"])
     )
+
+
+def _is_reviewed(checked: str) -> bool:
+    return bool(checked.strip()) and "not verified" not in checked
 
 
 def company_of(security_id: str) -> str:
