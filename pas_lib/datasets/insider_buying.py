@@ -81,6 +81,7 @@ DATASET = Dataset(
     history_start=HISTORY_START,
     overlap=timedelta(days=1),
     ordinal="ordinal",
+    numbered_by=("sec_edgar",),
     rules=(
         Rule("the transaction's date is implausible", _implausible),
         Rule("filed before it was traded", _filed_before),

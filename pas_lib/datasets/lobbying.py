@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pas_lib.datasets.base import TIMESTAMP, Column, Dataset, Named, Rule, next_session_midnight, per_date
+from pas_lib.sources.senate_lda import HISTORY_START
 
 _of_the_day = per_date("report_date", next_session_midnight)
 
@@ -55,9 +56,10 @@ DATASET = Dataset(
     moves_by="known_at",
     sources=("quiver_api", "quiver_page", "senate_lda"),
     max_quarantine_share=0.05,
-    history_start=date(2015, 1, 1),
+    history_start=HISTORY_START,
     overlap=timedelta(days=7),
     ordinal="ordinal",
+    numbered_by=("senate_lda",),
     named=Named("client"),
     windowed=True,
     rules=(

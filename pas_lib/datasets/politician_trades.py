@@ -88,6 +88,7 @@ DATASET = Dataset(
     history_start=date(2012, 1, 1),
     scope_columns=("politician",),
     ordinal="ordinal",
+    numbered_by=("house_clerk", "senate_efd"),
     rules=(
         Rule("the trade's date is implausible", _outside("transaction_date")),
         Rule("the report's date is implausible", _outside("report_date")),

@@ -74,7 +74,8 @@ class SecIndex(Source):
 def _rows(payload: Payload) -> Batch:
     text = payload.body.decode("latin-1")
     head, dashes, body = text.partition("\n-----")
-    if not dashes or "Form Type" not in head or "File Name" not in head:
+    # The master of a whole quarter writes the last heading in one word.
+    if not dashes or "Form Type" not in head or not ("File Name" in head or "|Filename" in head):
         raise payload.error("not an index of filings", field_name="Form Type")
     collected = "day" in payload.context
     only = PERIODIC if payload.context.get("forms") == "periodic" else None

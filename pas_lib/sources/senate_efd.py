@@ -221,7 +221,8 @@ class SenateEfd(Source):
             date.fromisoformat(context["until"]),
             start,
             int(context["taken"]) + len(self._wanted(request, found)),
-            request.skip,
+            # What is filed meanwhile pushes the last ones of this page to the next.
+            request.skip | {report.document for report in found},
         )
 
     def _wanted(self, request: Request, found: list[Found]) -> list[Found]:

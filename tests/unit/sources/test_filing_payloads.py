@@ -352,6 +352,69 @@ def test_all_three_indexes_tell_the_same():
     assert [row["form"] for row in kept] == ["10-Q"]
 
 
+DAILY_MASTER = """Description:           Daily Index of EDGAR Dissemination Feed
+Last Data Received:    Aug 24, 2026
+Comments:              webmaster@sec.gov
+Anonymous FTP:         ftp://ftp.sec.gov/edgar/
+
+CIK|Company Name|Form Type|Date Filed|File Name
+--------------------------------------------------------------------------------
+1000184|SAP SE|S-8|20260824|edgar/data/1000184/0001104659-26-100300.txt
+1001085|BROOKFIELD Corp /ON/|4|20260824|edgar/data/1001085/0001193125-26-362969.txt
+"""
+QUARTER_MASTER = """Description:           Master Index of EDGAR Dissemination Feed
+Last Data Received:    March 31, 2021
+Comments:              webmaster@sec.gov
+Anonymous FTP:         ftp://ftp.sec.gov/edgar/
+Cloud HTTP:            https://www.sec.gov/Archives/
+
+
+
+CIK|Company Name|Form Type|Date Filed|Filename
+--------------------------------------------------------------------------------
+1838675|A-Game Beverages, Inc.|1-A|2021-02-05|edgar/data/1838675/0001213900-21-007106.txt
+1225152|Securities & Co. of "X"|X-17A-5|2021-02-25|edgar/data/1225152/9999999997-21-000002.txt
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            DAILY_MASTER,
+            [
+                ("0001000184", "SAP SE", "S-8", date(2026, 8, 24), "0001104659-26-100300", date(2026, 8, 24)),
+                (
+                    "0001001085",
+                    "BROOKFIELD Corp /ON/",
+                    "4",
+                    date(2026, 8, 24),
+                    "0001193125-26-362969",
+                    date(2026, 8, 24),
+                ),
+            ],
+        ),
+        (
+            QUARTER_MASTER,
+            [
+                ("0001838675", "A-Game Beverages, Inc.", "1-A", date(2021, 2, 5), "0001213900-21-007106", None),
+                ("0001225152", 'Securities & Co. of "X"', "X-17A-5", date(2021, 2, 25), "9999999997-21-000002", None),
+            ],
+        ),
+    ],
+)
+def test_masters_of_a_day_and_of_a_quarter(text, expected, tmp_path):
+    rows = parsed("sec_index", text.encode("latin-1"))
+    columns = ("cik", "company", "form", "filed", "accession", "indexed")
+    assert [tuple(row[name] for name in columns) for row in rows] == expected
+    file = tmp_path / "master.idx"
+    file.write_text(text, encoding="latin-1")
+    assert [row["accession"] for row in parse_file("filings", file)] == [row[4] for row in expected]
+    cut = text.rpartition("|")[0]
+    with pytest.raises(PayloadError, match="a line is cut off or has other columns"):
+        parsed("sec_index", cut.encode("latin-1"))
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -202,6 +202,10 @@ def test_pages_of_the_search_share_one_limit(monkeypatch, tmp_path):
     assert following is None
     assert asked == ["1", "3", "4"]
     assert left == ["", "2 reports of the Senate are left for the next collections"]
+    # A report that was filed meanwhile pushes the last one of a page to the next: it is fetched once.
+    pushed = site.follow(first, answer(1, 2, 3))
+    assert pushed is not None
+    assert [further.label[-1] for further in site.expand(pushed, answer(3, 4, 5))] == ["4"]
 
 
 @pytest.mark.parametrize(

@@ -372,6 +372,35 @@ def test_months_are_asked_without_gaps_and_paged_to_the_end(tmp_path):
     assert site.follow(asked[-1], done) is None
 
 
+def test_filings_are_asked_by_windows_and_from_the_other_end_where_some_are_missing(tmp_path):
+    site = source("senate_lda")
+    asked = list(site.requests(ask("lobbying", date(2025, 6, 1), PAS_HOME=str(tmp_path))))
+    assert [(r.context["start"], r.context["end"]) for r in asked] == [
+        ("2025-06-01", "2025-08-31"),
+        ("2025-09-01", "2025-12-01"),
+        ("2025-12-02", "2026-01-30"),
+    ]
+    assert asked[1].params["filing_dt_posted_after"] == "2025-08-31"
+    assert asked[1].params["filing_dt_posted_before"] == "2025-12-02"
+    # A first load begins with what a growth over a year needs.
+    first = next(iter(site.requests(ask("lobbying", date(2015, 1, 1), PAS_HOME=str(tmp_path)))))
+    assert first.context["start"] == "2024-10-07"
+
+    def page(*ids: str, count: int, more: bool = False) -> Payload:
+        rows = [lda(filing_uuid=name) for name in ids]
+        return payload("senate_lda", "lobbying", {"count": count, "next": "u" if more else None, "results": rows})
+
+    second = site.follow(asked[0], page("a", "b", count=4, more=True))
+    assert (second.params["page"], second.params["ordering"]) == ("2", "dt_posted")
+    # The second page repeats what stood on the first: something stood on none.
+    back = site.follow(second, page("b", "c", count=4))
+    assert (back.params["page"], back.params["ordering"]) == ("1", "-dt_posted")
+    assert site.follow(back, page("d", count=4)) is None
+    with pytest.raises(PayloadError, match="3 different filings where 4 are counted"):
+        site.follow(back, page("c", count=4))
+    assert site.follow(asked[0], page("a", count=1)) is None
+
+
 @pytest.mark.parametrize(
     ("profile", "key", "lobbying", "contracts"),
     [
