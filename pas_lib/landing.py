@@ -272,8 +272,10 @@ class Landing:
             # Unbuffered: a long body is read into its own memory, and is there once.
             with open(self._local / path, "rb", buffering=0) as handle:
                 begin = handle.read(_HEAD)
+                while begin and b"\n" not in begin and (more := handle.read(_HEAD)):
+                    begin += more
                 head, _, body = begin.partition(b"\n")
-                if len(begin) == _HEAD:
+                if len(begin) >= _HEAD:
                     handle.seek(len(head) + 1)
                     body = handle.readall()
         except FileNotFoundError:

@@ -10,3 +10,41 @@
     {%- endif -%}
     {{ return(names) }}
 {%- endmacro %}
+
+{#- The candidates of a strategy on funds: total return since the last session of the week so many weeks before. -#}
+{% macro weeks_momentum(model, symbols, weeks) -%}
+with weeks as (
+    select
+        session,
+        row_number() over (order by session) as week_no
+    from {{ ref('int_sessions') }}
+    where is_week_end
+),
+
+returns as (
+    select
+        now_.session,
+        now_.security_id,
+        now_.symbol,
+        now_.adj_close / before.adj_close - 1 as total_return
+    from weeks as week_now
+    inner join weeks as week_before on week_before.week_no = week_now.week_no - {{ weeks }}
+    inner join {{ ref('daily_returns') }} as now_ on now_.session = week_now.session
+    inner join {{ ref('daily_returns') }} as before
+        on before.session = week_before.session
+        and before.security_id = now_.security_id
+    where now_.symbol in ({{ literals(symbols) }})
+    {% if is_incremental() %}
+        and week_now.session >= {{ reprocess_from(model) }}
+    {% endif %}
+),
+
+candidates as (
+    select
+        session,
+        security_id,
+        symbol,
+        {{ significant('total_return') }} as score
+    from returns
+)
+{%- endmacro %}

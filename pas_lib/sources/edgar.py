@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -79,6 +79,37 @@ def with_ciks(source: Source, ask: Ask, fetch: Callable[[Request], Payload]) -> 
     listed = read_tickers(fetch(asked))
     found = {symbol: listed[symbol] for symbol in unknown if symbol in listed}
     return replace(ask, ids={**ask.ids, **found})
+
+
+def companies(ask: Ask) -> Iterator[tuple[str, str]]:
+    """Yield the symbols asked for whose CIK is known, each company once: share classes have their files in common."""
+    asked: set[str] = set()
+    for symbol in ask.items:
+        cik = ask.ids.get(symbol)
+        if cik is not None and cik not in asked:
+            asked.add(cik)
+            yield symbol, cik
+
+
+def is_index(body: bytes) -> bool:
+    """Return whether a body is an index, or what comes instead of one: a refusal, or the store's word for none."""
+    head = body[:3000]
+    marks = (b"EDGAR Dissemination Feed", b"Undeclared Automated Tool")
+    return any(mark in head for mark in marks) or (b"<Error><Code>" in head and b"<HostId>" in head)
+
+
+def refuse_other_pages(payload: Payload) -> None:
+    """Refuse a page, or nothing, where a file should be.
+
+    Raises
+    ------
+    PayloadError
+        With the page's title.
+    """
+    if looks_like_html(payload.body):
+        raise payload.error(stated_title(payload) or "an HTML page came")
+    if not payload.body.strip():
+        raise payload.error("the answer is empty")
 
 
 def are_tickers(payload: Payload) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pas_lib.sources import congress
 from pas_lib.sources.base import (
@@ -21,9 +21,6 @@ from pas_lib.sources.capture import capture_session
 from pas_lib.sources.envelope import read_json
 from pas_lib.sources.members import canonical
 from pas_lib.sources.quiver_scores import read_number
-
-if TYPE_CHECKING:
-    pass
 
 _FIELDS = ("Ticker", "App", "Rating", "Count", "Time")
 

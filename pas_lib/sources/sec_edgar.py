@@ -27,9 +27,8 @@ from pas_lib.sources.base import (
     base_url,
     document_name,
     excerpt,
-    looks_like_html,
 )
-from pas_lib.sources.edgar import absent, error_code, stated_title, stop_if_refused
+from pas_lib.sources.edgar import absent, error_code, is_index, refuse_other_pages, stop_if_refused
 
 #: The day's index appears then.
 INDEX_TIME = time(22, 15)
@@ -83,14 +82,7 @@ class SecEdgar(Source):
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is an ownership document, a filing, an index of forms or one of EDGAR's refusals."""
         head = body[:3000]
-        return (
-            b"<ownershipDocument" in head
-            or b"<SEC-HEADER>" in head
-            or b"<SEC-DOCUMENT>" in head
-            or b"EDGAR Dissemination Feed" in head
-            or b"Undeclared Automated Tool" in head
-            or (b"<Error><Code>" in head and b"<HostId>" in head)
-        )
+        return b"<ownershipDocument" in head or b"<SEC-HEADER>" in head or b"<SEC-DOCUMENT>" in head or is_index(body)
 
     def check(self, payload: Payload) -> None:
         """Refuse whatever is neither an index nor a filing; a day without an index is no error.
@@ -105,10 +97,7 @@ class SecEdgar(Source):
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one record per transaction in shares of a Form 4 filing; none for an index."""
-        if looks_like_html(payload.body):
-            raise payload.error(stated_title(payload) or "an HTML page came")
-        if not payload.body.strip():
-            raise payload.error("the answer is empty")
+        refuse_other_pages(payload)
         if absent(payload):
             return [Batch("insider_buying", note=absent_day(payload))]
         if b"EDGAR Dissemination Feed" in payload.body[:3000] or payload.context.get("kind") == "index":

@@ -101,12 +101,7 @@ class SecFacts(Source):
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per company: share classes have the facts in common."""
         base = base_url(self, ask.settings)
-        asked: set[str] = set()
-        for symbol in ask.items:
-            cik = ask.ids.get(symbol)
-            if cik is None or cik in asked:
-                continue
-            asked.add(cik)
+        for symbol, cik in edgar.companies(ask):
             context = {"cik": cik, "symbol": symbol}
             if symbol in ask.starts:
                 context["since"] = ask.starts[symbol].isoformat()

@@ -13,8 +13,8 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from pas_lib.clock import NY
-from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source, looks_like_html
-from pas_lib.sources.edgar import absent, stated_title, stop_if_refused
+from pas_lib.sources.base import Ask, Batch, Payload, Reject, Request, Source
+from pas_lib.sources.edgar import absent, is_index, refuse_other_pages, stop_if_refused
 from pas_lib.sources.filings import ACCESSION, PERIODIC, read_day
 from pas_lib.sources.sec_edgar import FIRST_LOAD, absent_day, index_out, index_requests
 
@@ -42,12 +42,7 @@ class SecIndex(Source):
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is an index of EDGAR or one of its refusals."""
-        head = body[:3000]
-        return (
-            b"EDGAR Dissemination Feed" in head
-            or b"Undeclared Automated Tool" in head
-            or (b"<Error><Code>" in head and b"<HostId>" in head)
-        )
+        return is_index(body)
 
     def check(self, payload: Payload) -> None:
         """Refuse whatever is no index; a day without one is no error when EDGAR rests.
@@ -62,10 +57,7 @@ class SecIndex(Source):
 
     def parse(self, payload: Payload) -> list[Batch]:
         """Return one row per filer and filing; of a collection, of the periodic and current reports only."""
-        if looks_like_html(payload.body):
-            raise payload.error(stated_title(payload) or "an HTML page came")
-        if not payload.body.strip():
-            raise payload.error("the answer is empty")
+        refuse_other_pages(payload)
         if absent(payload):
             return [Batch("filings", note=absent_day(payload))]
         return [_rows(payload)]

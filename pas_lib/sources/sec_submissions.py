@@ -44,12 +44,7 @@ class SecSubmissions(Source):
     def requests(self, ask: Ask) -> Iterable[Request]:
         """Yield one request per company: share classes have their filings in common."""
         base = base_url(self, ask.settings)
-        asked: set[str] = set()
-        for symbol in ask.items:
-            cik = ask.ids.get(symbol)
-            if cik is None or cik in asked:
-                continue
-            asked.add(cik)
+        for symbol, cik in edgar.companies(ask):
             yield Request(
                 self.name,
                 ask.dataset,

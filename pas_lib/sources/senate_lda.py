@@ -156,9 +156,14 @@ class SenateLda(Source):
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
         fetched_on = None if payload.fetched_at == UNKNOWN_TIME else payload.fetched_at.astimezone(NY).date()
+        window = [date.fromisoformat(payload.context[name]) for name in ("start", "end") if name in payload.context]
         for filing in self._filings(payload, rejects):
             try:
-                records.append(_record(filing, fetched_on))
+                record = _record(filing, fetched_on)
+                posted = record["report_date"]
+                # What was asked for beside the window is in the windows beside it.
+                if posted is None or not window or window[0] <= posted <= window[-1]:
+                    records.append(record)
             except (ValueError, TypeError) as error:
                 rejects.append(Reject({"filing_uuid": filing.filing_uuid}, str(error)))
         disclosed.number_equal(records, "filing_id")
