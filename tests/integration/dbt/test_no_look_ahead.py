@@ -97,7 +97,7 @@ def test_a_strategy_and_a_model_that_cheat_are_caught(
     model = project / "models/intermediate/signals/int_signal_sector_risk_parity.sql"
     honest = model.read_text(encoding="utf-8")
     # the return of the 26 weeks to come instead of those that have passed
-    cheat = honest.replace("week_before.week_no = week_now.week_no - 26", "week_before.week_no = week_now.week_no + 4")
+    cheat = honest.replace("var('sector_etfs'), 26)", "var('sector_etfs'), -4)")
     assert cheat != honest
     model.write_text(cheat, encoding="utf-8")
     cheats = tuple(NextWeek() if one.id == NextWeek.id else one for one in all_strategies())
