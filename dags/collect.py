@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pas_assets as assets
 from airflow.sdk import DAG
+from pas_deadlines import over_within
 from pas_defaults import AUTOMATIC, default_args
 from pas_operators import GateOperator, IngestOperator
 from pas_timetables import SessionTimetable
@@ -29,6 +30,7 @@ with DAG(
     max_active_runs=1,
     default_args=default_args(),
     doc_md=__doc__,
+    deadline=over_within(3),
     tags=["collection"],
 ):
     # A follower travels in its leader's payload: it has no task, and what becomes of the leader becomes of it.

@@ -8,6 +8,7 @@ session it is collected for. What it finds is taken up by the next `transform`.
 from __future__ import annotations
 
 from airflow.sdk import DAG, Param
+from pas_deadlines import over_within
 from pas_defaults import default_args
 from pas_operators import IngestOperator
 from pas_timetables import SessionTimetable
@@ -26,6 +27,7 @@ with DAG(
     default_args=default_args(),
     params={"dataset": Param(_NAMES[0], type="string", enum=_NAMES, description="Which dataset to collect.")},
     doc_md=__doc__,
+    deadline=over_within(2),
     tags=["collection"],
 ):
     IngestOperator(task_id="collect_dataset", dataset="{{ params.dataset }}", only_when_due=False, pool="sites")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import pas_assets as assets
 from airflow.sdk import DAG, PartitionedAssetTimetable
 from pas_approval import ApprovePlanOperator
+from pas_deadlines import over_within
 from pas_defaults import default_args
 from pas_operators import DecideOperator
 
@@ -22,6 +23,8 @@ with DAG(
     max_active_runs=1,
     default_args=default_args(retries=1),
     doc_md=__doc__,
+    # A live plan may wait for a person until the close of the next session: after a day somebody is asked again.
+    deadline=over_within(24),
     tags=["decision"],
 ):
     DecideOperator(task_id="decide", outlets=[assets.DECIDED]) >> ApprovePlanOperator(task_id="approve")

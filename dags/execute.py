@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pas_assets as assets
 from airflow.sdk import DAG
+from pas_deadlines import over_within
 from pas_defaults import AUTOMATIC, default_args
 from pas_operators import ExecuteOperator
 from pas_timetables import SessionTimetable
@@ -22,6 +23,7 @@ with DAG(
     max_active_runs=1,
     default_args=default_args(retries=3),
     doc_md=__doc__,
+    deadline=over_within(8),
     tags=["trading"],
 ):
     ExecuteOperator(task_id="execute", pool="alpaca", max_active_tis_per_dag=1, outlets=[assets.EXECUTED])

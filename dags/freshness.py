@@ -8,6 +8,7 @@ tolerates, and names it with its age.
 from __future__ import annotations
 
 from airflow.sdk import DAG
+from pas_deadlines import over_within
 from pas_defaults import AUTOMATIC, default_args
 from pas_operators import FreshnessOperator
 from pas_timetables import SessionTimetable
@@ -21,6 +22,7 @@ with DAG(
     max_active_runs=1,
     default_args=default_args(retries=1),
     doc_md=__doc__,
+    deadline=over_within(0.5),
     tags=["collection"],
 ):
     FreshnessOperator(task_id="freshness")

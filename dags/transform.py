@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pas_assets as assets
 from airflow.sdk import DAG, PartitionedAssetTimetable
+from pas_deadlines import over_within
 from pas_defaults import default_args
 from pas_operators import DbtBuildOperator
 
@@ -18,6 +19,7 @@ with DAG(
     max_active_runs=1,
     default_args=default_args(retries=1),
     doc_md=__doc__,
+    deadline=over_within(1.5),
     tags=["transformation"],
 ):
     DbtBuildOperator(task_id="dbt_build", outlets=[assets.TRANSFORMED])

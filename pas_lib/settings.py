@@ -62,6 +62,7 @@ class Settings(BaseModel):
     sandbox_url: str = Field("http://127.0.0.1:8765", validation_alias=_named("PAS_SANDBOX_URL"))
     api_host: str = Field("127.0.0.1", validation_alias=_named("PAS_API_HOST"))
     api_port: int = Field(8001, ge=1, le=65535, validation_alias=_named("PAS_API_PORT"))
+    api_url: str = Field("", validation_alias=_named("PAS_API_URL"))
     api_requests_per_minute: int = Field(12_000, ge=10, validation_alias=_named("PAS_API_REQUESTS_PER_MINUTE"))
     airflow_port: int = Field(8080, ge=1, le=65535, validation_alias=_named("PAS_AIRFLOW_PORT"))
     airflow_url: str = Field("", validation_alias=_named("PAS_AIRFLOW_URL"))

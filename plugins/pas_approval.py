@@ -6,6 +6,7 @@ It opens nothing by itself: `pas_lib.execution` checks the row whoever calls it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ class ApprovePlanOperator(HITLOperator):
     def __init__(self, **kwargs: Any) -> None:
         # A DAG hands its own parameters to every task; the form shows this task's alone.
         kwargs.pop("params", None)
+        kwargs.setdefault("doc_md", inspect.cleandoc(type(self).__doc__ or ""))
         super().__init__(
             subject="Approve the live order plan",
             body="The plan is shown here once it is made.",

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from airflow.sdk import BaseHook, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+from pas_links import ResultLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Connection, Context
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 #: Airflow's connection to the warehouse; without it the settings decide.
 CONNECTION_ID = "pas_warehouse"
 _SHOWN_FAILURES = 5
+_SHOWN_PARTS = 12
 
 
 # ---------------------------------------------------------------------------------------------------- the frame
@@ -117,10 +120,42 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+#: The longest note that Airflow takes.
+_LONGEST_NOTE = 1000
+
+
+def as_text(result: Any) -> str:
+    """Return a result as a list in Markdown: what is empty is left out, what is long is counted."""
+    if not isinstance(result, Mapping):
+        return str(result)
+    lines = []
+    for name, value in result.items():
+        if value is None or value == [] or value == {} or value == "":
+            continue
+        if isinstance(value, Mapping):
+            parts = [f"{key} {item}" for key, item in value.items() if not isinstance(item, Mapping | list)]
+            value = ", ".join(parts[:_SHOWN_PARTS]) + (" ..." if len(parts) > _SHOWN_PARTS else "")
+        elif isinstance(value, list):
+            value = f"{len(value)}: {', '.join(str(item) for item in value[:_SHOWN_FAILURES])}"
+        lines.append(f"- {str(name).replace('_', ' ')}: {value}")
+    text = "\n".join(lines)
+    return text if len(text) <= _LONGEST_NOTE - 100 else text[: _LONGEST_NOTE - 103] + "..."
+
+
 class StepOperator(BaseOperator):
     """One step of the pipeline for one session."""
 
     ui_color = "#e8f0f7"
+    operator_extra_links = (ResultLink(),)
+    #: Where the dashboard or the REST API shows what the step wrote; see pas_links.
+    result_path: ClassVar[str] = ""
+    #: Whether its result becomes the note of the run: that of the task that closes a DAG.
+    sums_up: ClassVar[bool] = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        # What the UI shows of a task: the class says it, unless the DAG says more.
+        kwargs.setdefault("doc_md", inspect.cleandoc(type(self).__doc__ or "").partition("\n\nParameters\n")[0])
+        super().__init__(**kwargs)
 
     def execute(self, context: Context) -> Any:
         """Run the step, tell the channels what came of it, and return its result as plain values."""
@@ -133,8 +168,28 @@ class StepOperator(BaseOperator):
         with log.step(self.task_id, skips=AirflowSkipException) as told:
             result = told["result"] = plain(self.step(session, here, context))
         self.log.info("%s of %s: %s", self.task_id, session, result)
+        if self.sums_up:
+            self._note(here, context, f"{self.task_id} of {session}\n\n{as_text(result)}")
         announce(here.settings, here.clock, here.warehouse)
         return result
+
+    def _note(self, here: Runtime, context: Mapping[str, Any], text: str) -> None:
+        """Put a note on the run, through Airflow's REST interface; a run without a note is no failure."""
+        from requests import RequestException
+
+        from pas_lib.stack.airflow_env import ADMIN
+        from pas_lib.stack.airflow_rest import AirflowRest
+        from pas_lib.stack.errors import StackError
+
+        password, run = here.settings.airflow_password, context.get("dag_run")
+        if password is None or run is None:
+            return
+        rest = AirflowRest(here.settings.airflow_url, ADMIN, password.get_secret_value())
+        try:
+            rest.log_in()
+            rest.note(run.dag_id, run.run_id, text)
+        except (RequestException, StackError) as error:
+            self.log.warning("the run has no note: %s", error)
 
     @abstractmethod
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
@@ -154,6 +209,8 @@ class IngestOperator(StepOperator):
     only_when_due : bool
         Whether a dataset that is not due is skipped.
     """
+
+    result_path = "dashboard/data/{dataset}"
 
     template_fields = ("dataset",)
 
@@ -175,6 +232,9 @@ class IngestOperator(StepOperator):
 
 class FreshnessOperator(StepOperator):
     """Fail when a dataset is older than the catalogue tolerates; the failure names it, its age and the tolerance."""
+
+    result_path = "dashboard/data"
+    sums_up = True
 
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Look at every dataset."""
@@ -204,6 +264,9 @@ class GateOperator(StepOperator):
     announces : Asset
         The asset announced; its event lists the stale datasets.
     """
+
+    result_path = "dashboard/data"
+    sums_up = True
 
     def __init__(
         self, *, datasets: Mapping[str, str], critical: Sequence[str], announces: Asset, **kwargs: Any
@@ -255,6 +318,9 @@ def give_way() -> None:
 class DbtBuildOperator(StepOperator):
     """Run ``dbt build`` for a session; on a retry only what failed or was left out (``dbt retry``)."""
 
+    result_path = "dashboard/research"
+    sums_up = True
+
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Build all models and run their tests."""
         from pas_lib.dbt import Dbt
@@ -275,6 +341,9 @@ class DbtBuildOperator(StepOperator):
 class DecideOperator(StepOperator):
     """Turn signals into weights, allocation, exposure scale, order plan and intents."""
 
+    result_path = "dashboard/portfolios"
+    sums_up = True
+
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Decide; a session already decided keeps its decision."""
         from pas_lib.pipeline import decide
@@ -284,6 +353,9 @@ class DecideOperator(StepOperator):
 
 class ExecuteOperator(StepOperator):
     """Carry out the intents of a session at the open of the next one."""
+
+    result_path = "dashboard/trading"
+    sums_up = True
 
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Send what is not sent yet, follow it to its end, reconcile."""
@@ -295,6 +367,9 @@ class ExecuteOperator(StepOperator):
 
 class EvaluateOperator(StepOperator):
     """Equity, returns, metrics, account snapshots and the DuckDB mirror."""
+
+    result_path = "dashboard"
+    sums_up = True
 
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Evaluate the books after a session's execution."""

@@ -136,6 +136,17 @@ class AirflowRest:
             raise StackError(f"Airflow refused to run {dag_id} for {session}: {_detail(answer)}")
         return _run(answer.json())
 
+    def note(self, dag_id: str, run_id: str, text: str) -> None:
+        """Put a note on a run, in the place of an earlier one."""
+        answer = self._http.patch(
+            f"{self.address}/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}",
+            params={"update_mask": "note"},
+            json={"note": text[:1000]},
+            timeout=30,
+        )
+        if answer.status_code != 200:
+            raise StackError(f"Airflow answered {answer.status_code} to a note on {run_id}: {_detail(answer)}")
+
     def run(self, dag_id: str, run_id: str) -> Run:
         """Return a run as it is now."""
         return _run(self.run_entry(dag_id, run_id))

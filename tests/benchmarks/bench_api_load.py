@@ -219,6 +219,9 @@ def _api(url: str, home: Path) -> Iterator[str]:
         try:
             wait_for(answers)
             yield address
+        except Exception:
+            sys.stderr.write((home / "api.log").read_text(encoding="utf-8")[-4000:])
+            raise
         finally:
             process.terminate()
             process.wait(30)
