@@ -67,8 +67,10 @@ format: $(STAMP) ## Format the code
 bench: $(STAMP) ## Print the benchmark tables
 	$(BIN)/python -m tests.benchmarks
 
-docs: $(STAMP) ## Write docs/strategies from the strategies
+docs: $(STAMP) ## Write docs/strategies and docs/reference from the code
 	@$(BIN)/python -m pas_lib.docs docs/strategies
+	@$(BIN)/python -m pas_lib.reference docs/reference
+	@$(BIN)/python -m api.reference docs/reference
 
 lock: $(STAMP) ## Write requirements.txt from requirements.in
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --quiet \

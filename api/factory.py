@@ -34,6 +34,7 @@ from api.routers import (
 )
 from api.scheduler import Scheduler
 from api.store import Mirror, PostgresPool, Store
+from api.traffic import Traffic
 from pas_lib.access import FIND, NamedToken
 from pas_lib.clock import Clock, SystemClock, clock_for
 from pas_lib.settings import Settings
@@ -105,6 +106,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.state.market_clock = market_clock or clock_for(settings)
     app.state.guard = guard
     app.state.store = store
+    app.state.traffic = Traffic()
     app.state.scheduler = Scheduler(settings)
     app.state.attempts = Attempts()
     #: Seconds between two looks for new events.
@@ -129,7 +131,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     app.include_router(dashboard.router)
     app.add_middleware(EntityTags)
     app.add_middleware(Limits, per_minute=settings.api_requests_per_minute)
-    app.add_middleware(Boundary, guard=guard)
+    app.add_middleware(Boundary, guard=guard, traffic=app.state.traffic)
     return app
 
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.auth import STRONG_TOKEN, Guard
 from api.errors import problem
 from api.store import Provenance
+from api.traffic import Traffic
 
 log = logging.getLogger("api")
 access_log = logging.getLogger("api.access")
@@ -39,11 +40,14 @@ class Boundary:
         What lies inside.
     guard : Guard
         Knows whether the tokens are strong enough for the address a request came in on.
+    traffic : Traffic
+        Counts what is answered.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, traffic: Traffic) -> None:
         self.app = app
         self.guard = guard
+        self.traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -85,6 +89,8 @@ class Boundary:
             detail = f"a defect of the program ({type(error).__name__}); the server's log has the details"
             await problem(Request(scope), 500, detail)(scope, receive, send_with_headers)
         finally:
+            seconds = monotonic() - started
+            self.traffic.note(scope["method"], status, seconds)
             # The path only: a query may hold a token.
             client = scope.get("client")
             access_log.info(
@@ -93,7 +99,7 @@ class Boundary:
                 scope["method"],
                 scope["path"],
                 status,
-                (monotonic() - started) * 1000,
+                seconds * 1000,
             )
 
 

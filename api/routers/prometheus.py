@@ -35,6 +35,7 @@ def scrape(request: Request, read: Read) -> Response:
     except NotReady:
         families, is_up = [], False
     families.insert(0, _up(is_up, read.provenance))
+    families += request.app.state.traffic.families()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Fixed(families))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -69,6 +70,7 @@ def _families(reader: Reader, now: datetime) -> Iterator[Metric]:
         _decision,
         _trading,
         lambda r: _collection(r, now),
+        _steps,
         _warehouse,
     )
     for part in parts:
@@ -173,6 +175,40 @@ def _collection(reader: Reader, now: datetime) -> Iterator[Metric]:
     yield refused
     failed = reader.scalar("select count(*) from ops.alloc_log where event = 'task_failed'")
     yield CounterMetricFamily("pas_task_failures", "failed tasks", value=float(failed or 0))
+
+
+_STEPS = """
+select s.program, s.event, s.logged_at, s.fields
+from ops.system_logs s
+join (
+    select program, max(log_id) as log_id from ops.system_logs
+    where event like %(finished)s or event like %(failed)s group by program
+) newest on newest.log_id = s.log_id
+order by s.program
+"""
+
+
+def _steps(reader: Reader) -> Iterator[Metric]:
+    """Yield how each program's newest step ended; of dbt's builds also what became of the nodes."""
+    ended = GaugeMetricFamily("pas_step_ended_time_seconds", "end of a program's newest step", labels=["program"])
+    good = GaugeMetricFamily("pas_step_good", "whether a program's newest step went well", labels=["program"])
+    took = GaugeMetricFamily("pas_step_seconds", "what a program's newest good step took", labels=["program"])
+    nodes = GaugeMetricFamily("pas_dbt_nodes", "nodes of the newest dbt build by outcome", labels=["status"])
+    for row in reader.records(_STEPS, {"finished": "% finished", "failed": "% failed"}):
+        program, fields = row["program"], queries.as_json(row["fields"])
+        good.add_metric([program], float(row["event"].endswith("finished")))
+        ended.add_metric([program], row["logged_at"].timestamp())
+        if "began_at" in fields:
+            began = datetime.fromisoformat(fields["began_at"])
+            took.add_metric([program], max(0.0, (row["logged_at"] - began).total_seconds()))
+        result = fields.get("result")
+        if isinstance(result, dict) and isinstance(result.get("nodes"), dict):
+            for status, count in sorted(result["nodes"].items()):
+                nodes.add_metric([status], float(count))
+    yield ended
+    yield good
+    yield took
+    yield nodes
 
 
 def _warehouse(reader: Reader) -> Iterator[Metric]:

@@ -18,7 +18,6 @@ app = typer.Typer(
     name="pas",
     help="Runs a book of alternative-data strategies: collects, scores, sizes, trades and explains.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,7 +58,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         defect of the program (one line; the trace is shown with ``PAS_RUN_TRACE=1``), 130 when interrupted.
     """
     try:
-        answer = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        answer = app(args=list(arguments) if arguments is not None else None, prog_name="pas", standalone_mode=False)
     except PasError as error:
         return _say(str(error), 1)
     except Exit as done:
