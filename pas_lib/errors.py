@@ -71,7 +71,15 @@ class SourceError(PasError):
 
 
 class PayloadError(SourceError):
-    """A payload arrived but is not what the site's format promises."""
+    """A payload arrived but is not what the site's format promises.
+
+    Attributes
+    ----------
+    payload : object or None
+        The answer itself, where it was refused as it came.
+    """
+
+    payload: object | None = None
 
 
 class QuarantineError(PasError):

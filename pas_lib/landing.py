@@ -336,6 +336,31 @@ class Landing:
             found.append(LoadedRun(manifest, datetime.fromisoformat(raw["loaded_at"]), raw["number"], raw["late"]))
         return tuple(sorted(found, key=lambda run: (run.loaded_at, run.number)))
 
+    # -- what was refused
+
+    def keep_refused(self, folder: str, payload: Payload) -> str:
+        """Keep an answer that was refused as it came, for people, and return where."""
+        label = re.sub(r"[^A-Za-z0-9.^_-]+", "_", payload.label)[:60]
+        path = f"refused/{folder}/{payload.source}-{label}"
+        self.put(path, _head(payload), payload.body)
+        return path
+
+    def refuse(self, manifest: Manifest) -> None:
+        """Take a run that could not be loaded off the queue; its manifest waits until a parser was mended."""
+        self.put(f"refused/{manifest.dataset}/{manifest.run_id}.json", manifest.to_json())
+        self.done(manifest.run_id)
+
+    def refused_runs(self, dataset: str) -> tuple[Manifest, ...]:
+        """Return the runs of a dataset that could not be loaded, oldest first."""
+        names = [name for name in self.list(f"refused/{dataset}") if name.endswith(".json")]
+        found = [Manifest.from_json(self.get(f"refused/{dataset}/{name}")) for name in names]
+        return tuple(sorted(found, key=lambda entry: (entry.fetched_at, entry.run_id)))
+
+    def enqueue_again(self, manifest: Manifest) -> None:
+        """Queue a run once more that could not be loaded."""
+        self.enqueue(manifest)
+        self.remove(f"refused/{manifest.dataset}/{manifest.run_id}.json")
+
     # -- what the next collection needs when the warehouse is away
 
     def save_state(self, name: str, state: Mapping[str, Any]) -> None:

@@ -86,6 +86,9 @@ def replay(
     quarantined: Annotated[
         bool, typer.Option("--quarantined", help="Only read the refused records again, after a parser was mended.")
     ] = False,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="Only load the captures that could not be loaded when they came.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Build a raw table again from the landing and compare; fill it where it is empty.
@@ -93,11 +96,19 @@ def replay(
     Ends with status 1 where raw differs from the landing and was not replaced.
     """
     from pas_lib.datasets import dataset as known
+    from pas_lib.ingest import load_refused, replay_quarantined
     from pas_lib.ingest import replay as run
-    from pas_lib.ingest import replay_quarantined
 
     name = known(dataset).name
     here = context()
+    if refused:
+        loaded = load_refused(name, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
+        if as_json:
+            print_json(loaded)
+            return
+        columns = ["run_id", "status", "parsed", "new", "changed", "deleted", "quarantined"]
+        print_table(f"{name}: runs loaded", columns, [[getattr(one, column) for column in columns] for one in loaded])
+        return
     if quarantined:
         found = replay_quarantined(name, settings=here.settings, clock=here.clock, warehouse=here.warehouse)
         if as_json:

@@ -3,7 +3,7 @@
 from pas_lib.ingest.parse import parse_file
 from pas_lib.ingest.quarantine import QuarantineResult, replay_quarantined
 from pas_lib.ingest.replay import ReplayResult, replay
-from pas_lib.ingest.road import IngestResult, ingest, load_landed
+from pas_lib.ingest.road import IngestResult, ingest, load_landed, load_refused
 
 __all__ = [
     "IngestResult",
@@ -11,6 +11,7 @@ __all__ = [
     "ReplayResult",
     "ingest",
     "load_landed",
+    "load_refused",
     "parse_file",
     "replay",
     "replay_quarantined",

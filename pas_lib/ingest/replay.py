@@ -122,7 +122,10 @@ def replay(
         was_empty = {name: not _has_rows(conn, f"raw.{name}") for name in names}
         for run in chosen:
             counts, intakes, notes = read_run(conn, run.manifest, landing, run.loaded_at, tables=shadows)
-            known = conn.execute("select 1 from ops.ingest_runs where run_id = %s", (run.manifest.run_id,)).fetchone()
+            known = conn.execute(
+                "select 1 from ops.ingest_runs where run_id = %s and status in ('loaded', 'unchanged')",
+                (run.manifest.run_id,),
+            ).fetchone()
             if not known:
                 # The warehouse is a new one: what happened is told as it happened.
                 for intake in intakes.values():

@@ -288,11 +288,16 @@ def _land(
     # The next collection asks again for what is missing at the end, not for what is missing in a past that was stated.
     tolerate = 0 if reach.is_stated else int(data.max_failed_share * len(ask.items))
     for site in _sources(data, ask.settings):
-        for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left, shared):
-            files.append(landing.write(begun.folder, number, page))
-            number += not page.landed
-            if progress is not None:
-                progress(done + 1, total, page.label)
+        try:
+            for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left, shared):
+                files.append(landing.write(begun.folder, number, page))
+                number += not page.landed
+                if progress is not None:
+                    progress(done + 1, total, page.label)
+        except PayloadError as error:
+            if isinstance(error.payload, Payload):
+                landing.keep_refused(begun.folder, error.payload)
+            raise
     if not files:
         raise SourceError(f"{data.name}: nothing was asked for")
     notes = []
@@ -377,6 +382,47 @@ def load_landed(
     return results
 
 
+def load_refused(name: str, *, settings: Settings, clock: Clock, warehouse: Warehouse) -> list[IngestResult]:
+    """Load the captures of a dataset that could not be loaded when they came, after a parser was mended.
+
+    Only where each capture stands by itself: elsewhere an old answer would replace what came after it.
+
+    Parameters
+    ----------
+    name : str
+        The dataset. A follower brings its leader along.
+    settings, clock, warehouse
+        Injected.
+
+    Returns
+    -------
+    list of IngestResult
+        One per run loaded now.
+
+    Raises
+    ------
+    WarehouseUnavailable
+        If PostgreSQL cannot be reached; they wait in the queue then.
+    PayloadError, QuarantineError
+        If one still cannot be loaded: it waits on.
+    PasError
+        If the dataset's answers do not stand by themselves.
+    """
+    data = dataset_named(name)
+    data = dataset_named(data.leader) if data.leader else data
+    landing = Landing(settings.landing_url)
+    waiting = landing.refused_runs(data.name)
+    if waiting and "capture_date" not in data.key:
+        raise PasError(
+            f"{data.name}: {len(waiting)} runs could not be loaded, and what came since is newer",
+            hint="their past is asked for again by `pas ingest --start`",
+        )
+    with collecting(warehouse, data.name):
+        for manifest in waiting:
+            landing.enqueue_again(manifest)
+        return load_landed(data.name, settings=settings, clock=clock, warehouse=warehouse)
+
+
 def _load_queue(
     name: str | None, landing: Landing, clock: Clock, warehouse: Warehouse
 ) -> tuple[list[IngestResult], dict[str, PasError]]:
@@ -389,7 +435,7 @@ def _load_queue(
         except WarehouseUnavailable:
             raise
         except PasError as error:
-            landing.done(manifest.run_id)
+            landing.refuse(manifest)
             failures[manifest.run_id] = error
             _record_failure(warehouse, catalogue()[manifest.dataset], manifest, manifest.session, clock.now(), error)
             continue
@@ -402,7 +448,8 @@ def _load_queue(
 def _loaded_run(manifest: Manifest, warehouse: Warehouse) -> LoadedRun:
     """Return a committed run with the time and number of its load, as the warehouse has them."""
     row = warehouse.rows(
-        "select min(finished_at) as at, min(load_number) as number from ops.ingest_runs where run_id = %s",
+        "select min(finished_at) as at, min(load_number) as number from ops.ingest_runs where run_id = %s"
+        " and status in ('loaded', 'unchanged')",
         (manifest.run_id,),
     )[0]
     return LoadedRun(manifest, row["at"], row["number"])
@@ -751,4 +798,4 @@ def _record_failure(
         return
 
 
-__all__ = ["IngestResult", "QuarantineError", "ingest", "load_landed"]
+__all__ = ["IngestResult", "QuarantineError", "ingest", "load_landed", "load_refused"]

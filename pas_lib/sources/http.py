@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import groupby
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -51,6 +52,10 @@ _PATIENCE = 120.0
 _LANE_PAGES = 8
 #: Bytes of one answer. With what reading it takes, this is what the memory of one collection allows.
 _LARGEST = 256 << 20
+#: Longer bodies are not read in pieces.
+_LONG = 16 << 20
+#: A whole body may take so many time-outs.
+_SLOWEST = 20
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -423,7 +428,7 @@ class Client:
                 timeout=(10.0, self.manner.timeout),
                 stream=True,
             )
-            body = _body(answer)
+            body = _body(answer, _SLOWEST * self.manner.timeout)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise _Again(SourceError(f"{site}: no answer within {self.manner.timeout:g} s from {shown}")) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -480,7 +485,11 @@ class Client:
             return self._once(replace(request, headers={**request.headers, "Authorization": f"Token {token}"}))
         if answer.status_code != 200 and answer.status_code not in self.source.accepts:
             raise _status_error(payload, request)
-        self.source.check(payload)
+        try:
+            self.source.check(payload)
+        except PayloadError as error:
+            error.payload = payload
+            raise
         self._local.renewed = False
         return payload
 
@@ -519,13 +528,28 @@ class Client:
         return answer.status_code, answer.content
 
 
-def _body(answer: requests.Response) -> bytes | None:
-    """Return the body, held once: ``content`` would join it from pieces; None for one that is too long to be held."""
+def _body(answer: requests.Response, patience: float) -> bytes | None:
+    """Return the body; None for one that is too long to be held.
+
+    A long one is read at once, so that it is held once. The others come in pieces, because a site that drips its bytes
+    never lets the time-out of a single read pass.
+    """
     try:
-        if int(answer.headers.get("content-length") or 0) > _LARGEST:
+        length = int(answer.headers.get("content-length") or 0)
+        if length > _LARGEST:
             return None
-        body: bytes = answer.raw.read(decode_content=True)
-        return body if len(body) <= _LARGEST else None
+        if length > _LONG:
+            whole: bytes = answer.raw.read(decode_content=True)
+            return whole if len(whole) <= _LARGEST else None
+        until, pieces, size = monotonic() + patience, [], 0
+        while piece := answer.raw.read1(1 << 16, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _LARGEST:
+                return None
+            if monotonic() > until:
+                raise requests.Timeout
+        return b"".join(pieces)
     finally:
         answer.close()
 

@@ -12,10 +12,12 @@ import pytest
 
 from pas_lib.clock import clock_for
 from pas_lib.datasets import catalogue, leaders
-from pas_lib.errors import PasError
-from pas_lib.ingest import replay, replay_quarantined
+from pas_lib.errors import PasError, PayloadError
+from pas_lib.ingest import load_refused, replay, replay_quarantined
 from pas_lib.ingest.replay import table_digest
 from pas_lib.ingest.road import collecting
+from pas_lib.ingest.validate import Intake
+from pas_lib.landing import Landing
 from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.sources import Batch, Payload, Reject, source
 from pas_lib.warehouse import Warehouse
@@ -257,3 +259,68 @@ def test_nothing_is_decided_when_the_landed_bytes_are_gone(faulty: Road, monkeyp
         mended(faulty, monkeypatch)
     assert [row["state"] for row in open_records(faulty)] == [None]
     assert json.dumps(faulty.rows("select count(*) as n from ops.quarantine_states")) == '[{"n": 0}]'
+
+
+def mentions(seen: Seen) -> Answer | None:
+    if "apewisdom" not in seen.path:
+        return None
+    row = {"rank": 1, "ticker": "AAA", "name": "Alpha", "mentions": 9, "upvotes": 1}
+    rows = [{**row, "rank_24h_ago": 1, "mentions_24h_ago": 9}]
+    return Answer(json.dumps({"count": 1, "pages": 1, "current_page": 1, "results": rows}))
+
+
+def test_a_capture_that_could_not_be_loaded_is_loaded_after_the_parser_was_mended(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> list[str]:
+        found = load_refused("reddit_mentions", settings=road.settings, clock=road.clock, warehouse=road.warehouse)
+        return [result.run_id for result in found]
+
+    def broken(self: Intake, *, limited: bool = True) -> None:
+        raise PayloadError("field 'mentions' is not a number")
+
+    landing = Landing(road.settings.landing_url)
+    road.world.instead = mentions
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "finish", broken)
+        with pytest.raises(PayloadError, match="is not a number"):
+            road.collect("reddit_mentions")
+        (refused,) = landing.refused_runs("reddit_mentions")
+        assert list(landing.queued()) == []
+        with pytest.raises(PayloadError, match="is not a number"):
+            load()
+        assert landing.refused_runs("reddit_mentions") == (refused,)
+    # A later capture has come in the meantime: it is another one.
+    road.clock.at = EVENING + timedelta(days=3)
+    road.collect("reddit_mentions", MONDAY)
+    assert load() == [refused.run_id]
+    assert load() == []
+    rows = road.rows("select capture_date, mentions, run_id from raw.reddit_mentions order by capture_date")
+    assert [(row["capture_date"], row["mentions"]) for row in rows] == [(FRIDAY, 9), (MONDAY, 9)]
+    assert rows[0]["run_id"] == refused.run_id
+    found = replay("reddit_mentions", settings=road.settings, warehouse=road.warehouse)
+    assert (found.runs, found.tables["reddit_mentions"].outcome) == (2, "identical")
+
+
+def test_an_old_answer_does_not_replace_what_came_after_it(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Intake, *, limited: bool = True) -> None:
+        raise PayloadError("broken")
+
+    road.collect("universe")
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "finish", broken)
+        with pytest.raises(PayloadError):
+            road.collect("prices")
+    with pytest.raises(PasError, match="prices: 1 runs could not be loaded, and what came since is newer"):
+        load_refused("prices", settings=road.settings, clock=road.clock, warehouse=road.warehouse)
+    assert road.rows("select 1 from raw.prices") == []
+
+
+def test_what_a_site_answered_instead_is_kept(road: Road) -> None:
+    page = "<!DOCTYPE html><html><title>Just a moment...</title></html>"
+    road.world.instead = lambda seen: Answer(page, content_type="text/html") if "apewisdom" in seen.path else None
+    with pytest.raises(PayloadError):
+        road.collect("reddit_mentions")
+    (kept,) = [path for path in road.landed() if "/refused/reddit_mentions/" in str(path)]
+    assert kept.read_bytes().endswith(page.encode())
+    assert road.rows("select 1 from ops.landing_files") == []

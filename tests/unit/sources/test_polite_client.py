@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -123,6 +126,38 @@ def test_no_answer_ends_with_the_time_out(tmp_path):
         ask = Ask("prices", settings, NOW, NOW.date(), ("X",))
         with Client(source("yahoo_chart"), settings, NOW, attempts=2) as client:
             list(client.fetch_all(source("yahoo_chart").requests(ask)))
+
+
+def test_a_site_that_drips_its_bytes_is_given_up(tmp_path):
+    """Each byte comes within the time-out of a read; the whole would take an hour."""
+    stop = threading.Event()
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "36000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not stop.wait(0.05):
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+
+        def log_message(self, format, *args):
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        settings = settings_for(url, tmp_path, PAS_HTTP_TIMEOUT_SEC="0.1")
+        request = next(iter(source("yahoo_chart").requests(Ask("prices", settings, NOW, NOW.date(), ("X",)))))
+        client = Client(source("yahoo_chart"), settings, NOW, attempts=1)
+        with client, pytest.raises(SourceError, match=r"yahoo_chart: no answer within 0\.1 s from http"):
+            client.look_up(request)
+    finally:
+        stop.set()
+        server.shutdown()
+        server.server_close()
 
 
 def test_no_error_tells_a_key(tmp_path):
