@@ -28,7 +28,7 @@ def read_json(payload: Payload) -> Any:
         raise payload.error(f"not JSON or cut off ({said!r})" if said else "the answer is empty") from None
 
 
-def slices(payload: Payload, size: int = 20_000) -> Iterator[list[Any]]:
+def slices(payload: Payload, size: int = 5_000) -> Iterator[list[Any]]:
     """Yield the entries of a body that is a JSON array, some at a time: all of them would be many times its length.
 
     Raises

@@ -51,7 +51,7 @@ _PATIENCE = 120.0
 #: Pages of one request that wait to be landed.
 _LANE_PAGES = 8
 #: Bytes of one answer. With what reading it takes, this is what the memory of one collection allows.
-_LARGEST = 256 << 20
+_LARGEST = 192 << 20
 #: Longer bodies are not read in pieces.
 _LONG = 16 << 20
 #: A whole body may take so many time-outs.

@@ -29,7 +29,7 @@ SYMBOLS, YEARS = 3_000, 5
 ONE_ANSWER, IN_PAGES, PAGE = 1_000_000, 500_000, 5_000
 
 CHILD = """
-import resource, sys
+import sys
 from datetime import date
 from pathlib import Path
 from pas_lib.clock import FixedClock
@@ -42,7 +42,9 @@ settings = load_settings({"PAS_HOME": home, "PAS_SANDBOX_URL": url, "PAS_DATABAS
 found = ingest(
     name, date(2026, 1, 30), settings=settings, clock=FixedClock(EVENING), warehouse=Warehouse(settings.database_url)
 )
-print(found.new, found.payloads, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss: that one begins with what the parent held when it forked.
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(found.new, found.payloads, int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
@@ -73,9 +75,9 @@ def trade(number: int) -> str:
     """One disclosed trade."""
     day = date(2012, 1, 2) + timedelta(days=number % 5000)
     return (
-        f'{{"Representative":"Member {number % 535}","BioGuideID":"M{number % 535:06d}","ReportDate":"{day}",'
-        f'"TransactionDate":"{day}","Ticker":"T{number % 4000:04d}","Transaction":"Purchase",'
-        f'"Range":"$1,001 - $15,000","House":"Representatives","Amount":"1001.0","Party":"D","TickerType":"ST"}}'
+        f'{{"Representative":"Member {number % 535}","ReportDate":"{day}","TransactionDate":"{day}",'
+        f'"Ticker":"T{number % 4000:04d}","Transaction":"Purchase","Range":"$1,001 - $15,000",'
+        f'"House":"Representatives"}}'
     )
 
 

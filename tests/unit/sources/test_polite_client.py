@@ -128,6 +128,17 @@ def test_no_answer_ends_with_the_time_out(tmp_path):
             list(client.fetch_all(source("yahoo_chart").requests(ask)))
 
 
+@pytest.mark.parametrize("longest", [10, 100_000])
+def test_an_answer_that_is_longer_than_memory_allows_is_refused(longest, tmp_path, monkeypatch):
+    monkeypatch.setattr("pas_lib.sources.http._LARGEST", 1 << 20)
+    monkeypatch.setattr("pas_lib.sources.http._LONG", longest)
+    body = GOOD + b" " * (1 << 20)
+    with pytest.raises(SourceError, match=r"yahoo_chart: more than 1 MB came at once from http://.*/chart/X\?"):
+        fetch(lambda request: Answer(body), tmp_path)
+    pages, _ = fetch(lambda request: Answer(body[: 1 << 20]), tmp_path)
+    assert len(pages[0].body) == 1 << 20
+
+
 def test_a_site_that_drips_its_bytes_is_given_up(tmp_path):
     """Each byte comes within the time-out of a read; the whole would take an hour."""
     stop = threading.Event()
