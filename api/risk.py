@@ -15,18 +15,25 @@ from api.store import Reader
 
 #: Sessions of history.
 WINDOW = 504
+#: Sessions in which what is held must have had a price at least once.
+RECENT = 20
 #: A holding with fewer returns than this share of the window is left out and named.
 COVERAGE = 0.5
 
-_RETURNS = """
-select session, symbol, ret
-from marts.daily_returns
-where symbol in (select symbol from ops.positions)
-  and session >= (
+# The securities behind the symbols are found in the last sessions, and their histories come by index: what is not held
+# costs nothing.
+_SINCE = """(
     select min(session) from (
-        select distinct session from marts.daily_returns order by session desc limit %(window)s) w)
-order by session, symbol
-"""
+        select session from ops.sessions where session <= (select max(session) from marts.daily_returns)
+        order by session desc limit %(n)s
+    ) w)"""
+_SECURITIES = f"""
+select distinct security_id from marts.daily_returns
+where session >= {_SINCE} and symbol in (select symbol from ops.positions)
+"""  # noqa: S608 - a part of this module
+_RETURNS = f"""
+select session, symbol, ret from marts.daily_returns where security_id = any(%(ids)s) and session >= {_SINCE}
+"""  # noqa: S608 - a part of this module
 
 
 def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
@@ -73,7 +80,8 @@ def holdings_risk(reader: Reader, portfolio_id: str) -> models.RiskAnswer:
     )
     if not values:
         return empty
-    rows = reader.fetch(_RETURNS, {"window": WINDOW}).rows
+    ids = [row[0] for row in reader.fetch(_SECURITIES, {"n": RECENT}).rows]
+    rows = reader.fetch(_RETURNS, {"n": WINDOW, "ids": ids}).rows if ids else []
     sessions: list[date] = sorted({row[0] for row in rows})
     place = {session: i for i, session in enumerate(sessions)}
     paths: dict[str, np.ndarray] = {symbol: np.full(len(sessions), np.nan) for symbol in values}

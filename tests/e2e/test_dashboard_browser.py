@@ -132,7 +132,9 @@ def visit(server: str, chromium: Any) -> Iterator[Visit]:
     def opened(
         token: str, path: str = "", *, width: int = 1360, scheme: str = "light", expect: tuple[str, ...] = ()
     ) -> Any:
-        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+        context = chromium.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+        )
         context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
