@@ -203,12 +203,17 @@ def run() -> Iterator[Result]:
             loads = [_load(browser, address, path) for _ in range(LOADS)]
             first, last = (statistics.median(one[n] for one in loads) for n in (0, 1))
             charts = loads[0][2]
+            # What else runs on the machine waits with the browser: the figures hold for a quiet one.
+            busy = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
             name = f"/dashboard{path}, {SYMBOLS:,} symbols"
-            yield Result(f"{name}: first paint", first, gate=f"under {PAINT_MS:,.0f} ms", passed=first < PAINT_MS)
+            yield Result(
+                f"{name}: first paint", first, parity=busy, gate=f"under {PAINT_MS:,.0f} ms", passed=first < PAINT_MS
+            )
             if charts:
                 yield Result(
                     f"{name}: {charts} chart{'s' if charts > 1 else ''} drawn",
                     last,
+                    parity=busy,
                     gate=f"under {CHARTS_MS:,.0f} ms",
                     passed=last < CHARTS_MS,
                 )
