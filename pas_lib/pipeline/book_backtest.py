@@ -314,28 +314,36 @@ class _Run:
     ) -> Sleeve:
         newest = self.weights[name][bisect.bisect_right(self.decided[name], session) - 1]
         is_due = newest.session == session and not newest.is_stale
-        drifted: pd.Series | None = None
-        if not is_due and name in self.drifted:
-            path = self.drifted[name]
-            place = int(path.index.searchsorted(pd.Timestamp(session), side="right")) - 1
-            if place >= 0:
-                now = path.to_numpy()[place]
-                drifted = pd.Series(now[now > 0.0], index=path.columns[now > 0.0], dtype=float)
-        wanted = wanted_weights(newest, session, drifted)
-        # A name without a price at the session cannot be bought: its share stays cash.
-        priced = [
-            key for key in wanted.index if self.quoted[at, self.column[str(key)]] or session < self.index[0].date()
-        ]
+        now = float(current.get(name, 0.0))
+        wanted = pd.Series(dtype=float)
+        if is_due or now <= TINY:
+            # Only who is due, or comes in, buys what the model holds.
+            wanted = self._priced(wanted_weights(newest, session, self._drifted(name, session)), session, at)
         row = values[self.row[name]]
         held = np.flatnonzero(row)
         return Sleeve(
             name,
             newest.session if is_due else None,
             float(shares[name]),
-            float(current.get(name, 0.0)),
-            wanted[priced],
+            now,
+            wanted,
             pd.Series(row[held] / sizing, index=pd.Index([self.ids[i] for i in held], dtype=object), dtype=float),
         )
+
+    def _drifted(self, name: str, session: date) -> pd.Series | None:
+        """Return the weights of a portfolio's model after a session; None before its first fill."""
+        path = self.drifted.get(name)
+        place = -1 if path is None else int(path.index.searchsorted(pd.Timestamp(session), side="right")) - 1
+        if path is None or place < 0:
+            return None
+        now = path.to_numpy()[place]
+        return pd.Series(now[now > 0.0], index=path.columns[now > 0.0], dtype=float)
+
+    def _priced(self, wanted: pd.Series, session: date, at: int) -> pd.Series:
+        """Leave out names without a price at the session: they cannot be bought, their share stays cash."""
+        if session < self.index[0].date():
+            return wanted
+        return wanted[[bool(self.quoted[at, self.column[str(key)]]) for key in wanted.index]]
 
     def _order(self, one: Wish, sleeve: Sleeve) -> BookOrder:
         buffer = 1.0 - self.settings.cash_buffer
