@@ -130,7 +130,13 @@ def test_a_lost_cancellation_replaces_nothing_until_it_is_confirmed(limits: Stag
     limits.assert_books_are_the_brokers()
 
 
-@pytest.mark.parametrize("kind", ["accept_then_error", "accept_then_cut", "accept_then_garbage"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "accept_then_error",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("accept_then_cut", "accept_then_garbage")),
+    ],
+)
 def test_a_cancellation_whose_answer_is_lost_is_done_once(limits: Stage, kind: str) -> None:
     begin(limits)
     limits.fault("no_fill", symbol="AAA")
@@ -175,7 +181,8 @@ def test_another_limit_under_our_id_halts(limits: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", ["buy_cancel_asked", pytest.param("buy_stale", marks=pytest.mark.slow), "buy_posted:2"]
+    "point",
+    ["buy_cancel_asked", *(pytest.param(p, marks=pytest.mark.slow) for p in ("buy_stale", "buy_posted:2"))],
 )
 def test_killed_while_it_replaces_it_goes_on_where_it_was(limits: Stage, point: str) -> None:
     begin(limits)

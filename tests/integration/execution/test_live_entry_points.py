@@ -238,7 +238,7 @@ def test_a_run_waits_for_a_person_and_goes_on_whichever_pen_was_used(
     assert len(stage.broker_orders()) == 1
 
 
-@pytest.mark.parametrize("pen", PENS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("pen", [Doors.by_api, Doors.by_airflow], ids=lambda f: f.__name__)
 def test_a_refusal_ends_a_waiting_run_with_one_line_and_no_order(
     stage: Any, monkeypatch: pytest.MonkeyPatch, pen: Any
 ) -> None:
