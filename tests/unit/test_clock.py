@@ -52,6 +52,23 @@ def test_a_day_without_trading_is_refused_with_the_session_before_it() -> None:
         clock.next_session(date(2050, 1, 1))
 
 
+def test_hours_of_new_york_hold_over_both_changes_of_the_clock() -> None:
+    # The Fridays before and the Mondays after the nights of 8 March and 1 November 2026.
+    hours = {
+        day: tuple(f"{at(day):%d %H:%M}" for at in (clock.session_open, clock.session_close, clock.decision_time))
+        for day in (date(2026, 3, 6), date(2026, 3, 9), date(2026, 10, 30), date(2026, 11, 2))
+    }
+    assert hours == {
+        date(2026, 3, 6): ("06 14:30", "06 21:00", "07 03:30"),
+        date(2026, 3, 9): ("09 13:30", "09 20:00", "10 02:30"),
+        date(2026, 10, 30): ("30 13:30", "30 20:00", "31 02:30"),
+        date(2026, 11, 2): ("02 14:30", "02 21:00", "03 03:30"),
+    }
+    for day, days in ((date(2026, 3, 6), 3), (date(2026, 10, 30), 3)):
+        gap = clock.decision_time(clock.next_session(day)) - clock.decision_time(day)
+        assert abs(gap.total_seconds() / 3600 - 24 * days) == 1
+
+
 def test_the_packaged_table_agrees_with_the_exchange_calendar() -> None:
     exchange_calendars = pytest.importorskip("exchange_calendars")
     calendar = exchange_calendars.get_calendar("XNYS", start="2024-01-02", end="2026-12-31")

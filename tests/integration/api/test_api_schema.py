@@ -60,7 +60,7 @@ def _marts(warehouse: Warehouse) -> None:
         times = "known_at as first_known_at, null::timestamptz as superseded_at"
         warehouse.execute(f"create view staging.stg_raw__{name} as select *, {times} from raw.{name}")
     for path in sorted((PROJECT_DIR / "models" / "marts").rglob("*.yml")):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models") or []:
             columns = ", ".join(f'"{one["name"]}" {one["data_type"]}' for one in model["columns"])
             warehouse.execute(f"create table if not exists marts.{model['name']} ({columns})")
 
