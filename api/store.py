@@ -149,7 +149,8 @@ def outdated(statement: str, message: str) -> NotReady:
     """Return the failure for a table whose columns are not those this version expects."""
     tables = sorted({f"{schema}.{table}" for schema, table in _TABLE.findall(statement)})
     reason = message.strip().splitlines()[0]
-    return NotReady(f"{' or '.join(tables)} has other columns than expected: {reason}", hint="rebuild with `pas build`")
+    hint = _HINTS["ops"] if all(one.startswith("ops.") for one in tables) else "rebuild with `pas build`"
+    return NotReady(f"{' or '.join(tables)} has other columns than expected: {reason}", hint=hint)
 
 
 class PostgresReader(Reader):

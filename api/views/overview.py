@@ -128,8 +128,11 @@ def _notices(reader: Reader, top: Frame, now: datetime, *, needs_approval: bool)
         found.append(
             Notice("warn", f"{_count(top.open_alerts, 'risk alert')} nobody has seen yet", "/dashboard/risk", "Alerts")
         )
-    stale = [one.dataset for one in freshness.datasets(reader, now) if one.is_stale]
-    if stale:
+    ages = panel(reader, lambda r: freshness.datasets(r, now))
+    stale = [one.dataset for one in ages.content or [] if one.is_stale]
+    if ages.content is None:
+        found.append(Notice("warn", f"How old the data is cannot be told: {ages.missing}", "/dashboard/data", "Data"))
+    elif stale:
         shown = ", ".join(stale[:4]) + (f" and {len(stale) - 4} more" if len(stale) > 4 else "")
         text = f"{_count(len(stale), 'dataset')} older than tolerated: {shown}"
         found.append(Notice("warn", text, "/dashboard/data", "Data freshness"))

@@ -179,8 +179,9 @@ def _load(browser: Any, address: str, path: str) -> tuple[float, float, int]:
         charts = page.locator(".chart").count()
         if charts:
             page.wait_for_selector("html[data-charts-ready=yes]", timeout=60_000)
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
-        first = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        painted = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        wait_for(lambda: page.evaluate(painted) is not None)
+        first = page.evaluate(painted)
         last = page.evaluate("performance.getEntriesByName('charts-ready')[0]?.startTime ?? 0")
         return first, last, charts
     finally:

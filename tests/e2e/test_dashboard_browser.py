@@ -251,7 +251,7 @@ def test_every_page_can_be_read(visit: Visit, server: str, scheme: str, width: i
     before = page.evaluate(drawn)
     page.click("#theme")
     assert page.evaluate(is_dark) != (scheme == "dark")
-    page.wait_for_function(f"{drawn} !== '{before}'")
+    wait_for(lambda: page.evaluate(drawn) != before)
     assert page.evaluate(FAINT) == []
     # The choice stays, and no script can read the session.
     page.reload()
@@ -415,7 +415,7 @@ def test_fills_appear_while_one_looks(visit: Visit, book: Warehouse) -> None:
         "2026-02-02 15:00", "NEW", "sell", "wiki_attention", "3", "$12.50", "$38", "fill",
     ]  # fmt: skip
     assert page.evaluate("window.untouched")
-    page.wait_for_function("document.querySelector('#said').textContent === 'New: 1 fill'")
+    page.wait_for_selector("#said:text-is('New: 1 fill')", state="attached")
     book.execute("update ops.orders set state = 'canceled' where client_order_id = 'congress_aggregate-AAA'")
     book.execute(
         "insert into ops.order_events (client_order_id, at, state) values ('congress_aggregate-AAA', now(), 'canceled')"
@@ -431,7 +431,7 @@ def test_the_keyboard_alone_is_enough(visit: Visit, server: str) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate(focus) == "Skip to the content"
     page.keyboard.press("Enter")
-    page.wait_for_function("document.activeElement.id === 'main'")
+    page.wait_for_selector("main:focus")
     reached = []
     for _ in range(6):
         page.keyboard.press("Tab")

@@ -81,6 +81,11 @@ def test_missing_table_says_what_to_run() -> None:
     )
 
 
+def test_an_older_warehouse_says_what_brings_it_up_to_date() -> None:
+    told = str(outdated("select newest_at from ops.ingest_runs", 'column "newest_at" does not exist'))
+    assert told.endswith("(`make run` brings the warehouse up to date)")
+
+
 def test_catalogue_has_the_users_names() -> None:
     known = catalogue.tables()
     for name in ("prices", "politician_trades", "ops.trades", "weight_history", "marts.top_scores", "positions"):
