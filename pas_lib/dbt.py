@@ -75,6 +75,43 @@ class DbtResult:
         """Return how many nodes ended with a status (``success``, ``pass``, ``skipped``, ...)."""
         return sum(1 for found in self.statuses.values() if found == status)
 
+    def models(self) -> tuple[CompiledModel, ...]:
+        """Return the models that were built, as they were compiled, each after those it reads."""
+        manifest = json.loads((self.target_path / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+        results = json.loads((self.target_path / "run_results.json").read_text(encoding="utf-8"))["results"]
+        return tuple(
+            CompiledModel(
+                manifest[one["unique_id"]]["name"],
+                one["relation_name"],
+                one["compiled_code"],
+                manifest[one["unique_id"]]["config"]["materialized"] == "view",
+            )
+            for one in results
+            if one["unique_id"].startswith("model.")
+        )
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as dbt compiled it.
+
+    Attributes
+    ----------
+    name : str
+        The model.
+    relation : str
+        Its view or table, quoted.
+    select : str
+        The query; that of an incremental model is of the kind that was run, the whole one where there was no table yet.
+    is_view : bool
+        Whether nothing is stored.
+    """
+
+    name: str
+    relation: str
+    select: str
+    is_view: bool
+
 
 @dataclass(frozen=True)
 class Dbt:

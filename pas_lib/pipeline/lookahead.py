@@ -1,9 +1,10 @@
 """The proof that no number up to a session depends on what became known after it.
 
-The raw rows are copied into a DuckDB file, the real dbt models are built over all of them, and everything is asked
-that the system says of the sessions up to a date: signals, scores, target weights, model returns, regime, allocation,
-holdings. Then every row that was not known at the date's decision time is deleted, or replaced by nonsense, the models
-are built again, and the answers must be the same: selections exactly, numbers to 1e-9.
+The raw rows are copied into a DuckDB file, dbt builds the models over all of them, and everything is asked that the
+system says of the sessions up to a date: signals, scores, target weights, model returns, regime, allocation, holdings.
+Then every row that was not known at the date's decision time is deleted, or replaced by nonsense, every model is made
+again from nothing (by the statements that dbt compiled, in dbt's order), and the answers must be the same: selections
+exactly, numbers to 1e-9.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ import pandas as pd
 
 from pas_lib import clock
 from pas_lib.datasets import catalogue
-from pas_lib.dbt import Dbt
+from pas_lib.dbt import CompiledModel, Dbt
 from pas_lib.errors import PasError
 from pas_lib.pipeline.decide import execution_decision, work_out
 from pas_lib.pipeline.differences import TOLERANCE
-from pas_lib.pipeline.model import run_model
-from pas_lib.pipeline.regime import compute_regimes
+from pas_lib.pipeline.model import ModelRun, run_model
 from pas_lib.settings import Settings
 from pas_lib.strategies import all_strategies
 from pas_lib.warehouse import DuckWarehouse, Warehouse
@@ -152,13 +152,16 @@ def look_ahead(
     say = told or (lambda _: None)
     try:
         say(f"all rows, to {end}")
-        _build(raw, slot, dbt, end)
+        models = _build(raw, slot, dbt, end)
         shutil.copyfile(slot, whole)
+        passed_by = _history(DuckWarehouse(whole), end, settings)
         for session in sorted(dates):
-            with_future = answers(DuckWarehouse(whole), session, end, settings)
+            with_future = answers(DuckWarehouse(whole), session, end, settings, passed_by)
             for way in how:
                 say(f"{session}, what became known later {'is deleted' if way == 'deleted' else 'is garbage'}")
-                _build(raw, slot, dbt, end, lambda path, way=way, at=session: _take_away(path, at, way))  # type: ignore[misc]
+                shutil.copyfile(whole, slot)
+                _take_away(slot, session, way)
+                _make_again(slot, models)
                 without = answers(DuckWarehouse(slot), session, end, settings)
                 for name in wanted:
                     compared[name] += with_future.size(name)
@@ -214,12 +217,22 @@ def spread(first: date, last: date, count: int) -> list[date]:
 # ---------------------------------------------------------------------------------------------- the future
 
 
-def _build(raw: Path, slot: Path, dbt: Dbt, end: date, change: Callable[[Path], None] | None = None) -> None:
+def _build(raw: Path, slot: Path, dbt: Dbt, end: date) -> tuple[CompiledModel, ...]:
     slot.with_name(f"{slot.name}.wal").unlink(missing_ok=True)
     shutil.copyfile(raw, slot)
-    if change is not None:
-        change(slot)
-    dbt.build(end, data_tests=False, select=[f"+{name}" for name in _MARTS])
+    return dbt.build(end, data_tests=False, select=[f"+{name}" for name in _MARTS]).models()
+
+
+def _make_again(path: Path, models: Sequence[CompiledModel]) -> None:
+    """Fill every table from what lies under it now; its columns and types stay those of the contract."""
+    import duckdb
+
+    with duckdb.connect(str(path)) as conn:
+        conn.execute("set timezone = 'UTC'")
+        for model in models:
+            if not model.is_view:
+                conn.execute(f"truncate {model.relation}")
+                conn.execute(f"insert into {model.relation} by name {model.select}")
 
 
 def _take_away(path: Path, session: date, how: str) -> None:
@@ -263,31 +276,53 @@ def _nonsense(name: str) -> list[str]:
 # --------------------------------------------------------------------------------------------- the answers
 
 
-def answers(warehouse: Warehouse, session: date, end: date, settings: Settings) -> Answers:
+def answers(
+    warehouse: DuckWarehouse, session: date, end: date, settings: Settings, passed_by: ModelRun | None = None
+) -> Answers:
     """Ask everything from the signals to the prices that orders are sized with; nothing is written.
 
     Parameters
     ----------
     warehouse
-        With marts built up to `end`.
+        With marts built up to `end`, and books without a past.
     session
         What is said of the sessions up to this one, and of its decision.
     end
         Last session of the history.
     settings
         Of the decision.
+    passed_by
+        The models of a backtest up to `end`, where they have been worked out before.
     """
     numbers: dict[tuple[str, ...], float] = {}
     selections: dict[tuple[str, str], tuple[str, ...]] = {}
-    _ask_marts(warehouse, session, numbers, selections)
-    # Once as on that day, and once as a backtest over the whole history passes by.
-    for horizon in (session, end):
-        _ask_model(warehouse, session, horizon, settings, numbers, selections)
-    for state in compute_regimes(warehouse, session):
+    with warehouse.kept_open():
+        _ask_marts(warehouse, session, numbers, selections)
+        # Once as on that day, and once as a backtest over the whole history passes by.
+        _tell_model(passed_by or _history(warehouse, end, settings), session, numbers, selections)
+        _ask_decision(warehouse, session, settings, numbers, selections)
+    return Answers(selections, numbers)
+
+
+def _history(warehouse: DuckWarehouse, end: date, settings: Settings) -> ModelRun:
+    with warehouse.kept_open():
+        return run_model(warehouse, end, cost_bps=settings.cost_bps, recompute=True)
+
+
+def _ask_decision(
+    warehouse: DuckWarehouse,
+    session: date,
+    settings: Settings,
+    numbers: dict[tuple[str, ...], float],
+    selections: dict[tuple[str, str], tuple[str, ...]],
+) -> None:
+    at = clock.decision_time(session) + timedelta(minutes=10)
+    worked_out = work_out(session, settings, warehouse, "live", at)
+    _tell_model(worked_out.model, session, numbers, selections)
+    for state in worked_out.regimes:
         numbers[BOOK, "CCI", f"{state.session}"] = state.cci
         numbers[BOOK, "S", f"{state.session}"] = state.scale
-    at = clock.decision_time(session) + timedelta(minutes=10)
-    made = work_out(session, settings, warehouse, "live", at).decision
+    made = worked_out.decision
     numbers[BOOK, "gross"] = made.gross
     numbers[BOOK, "expected volatility"] = math.nan if made.expected_vol is None else made.expected_vol
     for part in made.portfolios:
@@ -301,7 +336,6 @@ def answers(warehouse: Warehouse, session: date, end: date, settings: Settings) 
     sized = execution_decision(made, warehouse, settings)
     for target in sized.targets:
         numbers[BOOK, "sized at", target.portfolio_id, target.symbol] = float(sized.closes[target.symbol])
-    return Answers(selections, numbers)
 
 
 def _ask_marts(
@@ -329,16 +363,13 @@ def _ask_marts(
                 numbers[BOOK, mart, day, key, name] = float(value)
 
 
-def _ask_model(
-    warehouse: Warehouse,
+def _tell_model(
+    model: ModelRun,
     session: date,
-    horizon: date,
-    settings: Settings,
     numbers: dict[tuple[str, ...], float],
     selections: dict[tuple[str, str], tuple[str, ...]],
 ) -> None:
-    model = run_model(warehouse, horizon, cost_bps=settings.cost_bps, recompute=True)
-    to = "as on that day" if horizon == session else "as in a backtest"
+    to = "as on that day" if model.session == session else "as in a backtest"
     for strategy, items in model.weights.items():
         for item in (one for one in items if one.session <= session):
             day = f"{item.session}"
@@ -351,7 +382,7 @@ def _ask_model(
         for column in path.columns:
             for stamp, value in path.loc[:last, column].items():
                 numbers[strategy, str(column), str(stamp)[:10], to] = float(value)
-    if horizon == session:
+    if model.session == session:
         for strategy, held in model.drifted.items():
             for key, weight in held.items():
                 numbers[strategy, "drifted", str(key)] = float(weight)

@@ -39,6 +39,12 @@ class DuckWarehouse(Warehouse):
         return self.path.name
 
     @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep the file open: reads inside share one database instead of opening it a hundred times over."""
+        with self._open():
+            yield
+
+    @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         import duckdb
 

@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
-import duckdb
 import pandas as pd
 import pytest
 
@@ -25,8 +24,10 @@ from pas_lib.settings import Settings, load_settings
 from pas_lib.strategies import MarketView, all_strategies, due_sessions, strategy
 from pas_lib.strategies.base import labelled
 from pas_lib.strategies.volatility_momentum import VolatilityMomentum
-from pas_lib.warehouse import DuckWarehouse
-from tests.support.marts import END, Built
+from pas_lib.warehouse import DuckWarehouse, Warehouse
+from pas_lib.warehouse.embedded import EmbeddedPostgres
+from tests.support.marts import END
+from tests.support.raw_world import RawWorld
 
 #: Last sessions of a week and a month; before the rename and before a year of prices; in the middle of a month.
 DATES = [date(2025, 7, 3), date(2025, 8, 29), date(2025, 10, 31), date(2025, 12, 10)]
@@ -40,22 +41,38 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def raw(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raw(
+    postgres_server: EmbeddedPostgres,
+    warehouse_template: str,
+    world: RawWorld,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The raw rows of the small history in a DuckDB file, and nothing made of them."""
     path = tmp_path_factory.mktemp("look_ahead") / "history.duckdb"
-    copy_raw(built.warehouse, path)
+    admin = Warehouse(postgres_server.url())
+    with admin.connect(autocommit=True) as conn:
+        conn.execute(f"create database look_ahead template {warehouse_template} strategy file_copy")
+    warehouse = Warehouse(postgres_server.url("look_ahead"))
+    world.load(warehouse)
+    copy_raw(warehouse, path)
+    with admin.connect(autocommit=True) as conn:
+        conn.execute("drop database look_ahead with (force)")
     return path
 
 
 @pytest.fixture(scope="module")
-def known(built: Built) -> list[str]:
+def known(world: RawWorld) -> list[str]:
     """The strategies whose datasets the history has."""
-    return [one.id for one in all_strategies() if set(one.datasets) <= set(built.world.tables)]
+    return [one.id for one in all_strategies() if set(one.datasets) <= set(world.tables)]
 
 
-def judged(raw: Path, dates: Sequence[date], settings: Settings, **more: object) -> dict[str, Verdict]:
-    dbt = Dbt("", raw.with_name("dbt"), target="duckdb", threads=2)
-    return {one.name: one for one in look_ahead(raw, dates, END, settings, dbt, **more)}  # type: ignore[arg-type]
+def builder(raw: Path, project: Path = PROJECT_DIR) -> Dbt:
+    """The runner of all tests here: one folder and one target file, so that dbt parses its project once."""
+    return Dbt(str(raw.with_name("slot.duckdb")), raw.with_name("dbt"), target="duckdb", threads=2, project_dir=project)
+
+
+def judged(raw: Path, dates: Sequence[date], settings: Settings) -> dict[str, Verdict]:
+    return {one.name: one for one in look_ahead(raw, dates, END, settings, builder(raw))}
 
 
 def test_what_became_known_later_changes_nothing(raw: Path, settings: Settings, known: list[str]) -> None:
@@ -102,7 +119,7 @@ def test_a_strategy_and_a_model_that_cheat_are_caught(
     model.write_text(cheat, encoding="utf-8")
     cheats = tuple(NextWeek() if one.id == NextWeek.id else one for one in all_strategies())
     monkeypatch.setattr("pas_lib.pipeline.model.all_strategies", lambda: cheats)
-    dbt = Dbt("", tmp_path / "dbt", target="duckdb", threads=2, project_dir=project)
+    dbt = builder(raw, project)
     names = ["congress_aggregate", "sector_risk_parity", "volatility_momentum"]
     found = look_ahead(raw, [DATES[1]], END, settings, dbt, strategies=names, how=("garbage",))
     verdicts = {one.name: one for one in found}
@@ -117,12 +134,11 @@ def test_a_strategy_and_a_model_that_cheat_are_caught(
     assert not any("ranks of" in line for line in verdicts["volatility_momentum"].differences)
 
 
-def test_the_answers_are_about_something(on_duckdb: Path, settings: Settings, known: list[str], tmp_path: Path) -> None:
-    path = tmp_path / "built.duckdb"
-    path.write_bytes(on_duckdb.read_bytes())
-    with duckdb.connect(str(path)) as conn:
-        for table in ("decisions", "alloc_log", "weight_history", "simulated_returns", "ledger_entries"):
-            conn.execute(f"delete from ops.{table}")
+def test_the_answers_are_about_something(raw: Path, settings: Settings, known: list[str]) -> None:
+    dbt = builder(raw)
+    path = Path(dbt.url)
+    path.write_bytes(raw.read_bytes())
+    dbt.build(END, data_tests=False, select=["+signals", "+daily_returns", "+regime_inputs", "+top_scores"])
     day = DATES[2]
     found = answers(DuckWarehouse(path), day, END, settings)
     assert {"CCI", "S", "share", "holding", "sized at", "top_scores"} <= {key[1] for key in found.numbers}
