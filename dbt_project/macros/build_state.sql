@@ -55,6 +55,11 @@
                 )
             )
     ) as news
+    {%- if target.type == 'duckdb' %};
+    set variable from_{{ model }} = (
+        select min(from_session) from {{ build_state() }} where model = '{{ model }}' and stage = 'pending'
+    )
+    {%- endif %}
     {%- endif -%}
 {%- endmacro %}
 
@@ -65,9 +70,14 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- First session to compute, as a scalar subquery; NULL when nothing is new. -#}
+{#- First session to compute; NULL when nothing is new. PostgreSQL evaluates a scalar subquery before it scans and uses it
+    as a condition of the scan; DuckDB does so with a variable only. -#}
 {% macro reprocess_from(model) -%}
+    {%- if target.type == 'duckdb' -%}
+    getvariable('from_{{ model }}')
+    {%- else -%}
     (select min(from_session) from {{ build_state() }} where model = '{{ model }}' and stage = 'pending')
+    {%- endif -%}
 {%- endmacro %}
 
 {#- After the model: what was noted is done. Runs in the model's transaction. -#}

@@ -13,10 +13,7 @@
 {% macro versions(dataset, key, columns, subject=none) -%}
 with source as (
     select * from {{ source('raw', dataset) }}
-    {%- set wanted = fromjson(env_var('PAS_DBT_READ_SOURCES', '{}')).get(dataset) %}
-    {%- if wanted %}
-    where source in ({{ literals(wanted) }})
-    {%- endif %}
+    where {{ is_read(dataset) }}
 ),
 
 ordered as (
@@ -73,6 +70,12 @@ from ordered
 left join corrected on ordered.row_id = corrected.row_id
 {%- endif %}
 where not ordered.is_deleted
+{%- endmacro %}
+
+{#- The condition that a raw row comes from a source that is read. -#}
+{% macro is_read(dataset) -%}
+    {%- set wanted = fromjson(env_var('PAS_DBT_READ_SOURCES', '{}')).get(dataset) -%}
+    {{ 'source in (' ~ literals(wanted) ~ ')' if wanted else 'true' }}
 {%- endmacro %}
 
 {#- The condition that a version is the current one at an instant. -#}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -111,3 +112,45 @@ def duckdb_frame(path: Path) -> Callable[[str], pd.DataFrame]:
             return conn.execute(statement).df()
 
     return frame
+
+
+def relations(target: Path, *, nightly: bool = False) -> list[str]:
+    """Return ``schema.name`` of every model of the marts and below, as the manifest of a build tells: none is left out.
+
+    With `nightly` those that are made before decisions.
+    """
+    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"].values()
+    return sorted(
+        f"{node['schema']}.{node['name']}"
+        for node in nodes
+        if node["resource_type"] == "model"
+        and node["schema"] in ("marts", "intermediate")
+        and not (nightly and "evaluate" in node["tags"])
+    )
+
+
+def everything(frame: Callable[[str], pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return all rows of relations, in an order that follows from what they say; times as whole microseconds in UTC."""
+    return {name: _in_order(frame(f"select * from {name}")) for name in names}
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    out = frame.copy()
+    for column in out.columns:
+        values = out[column]
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            out[column] = values.dt.tz_convert("UTC").dt.as_unit("us").astype("int64")
+        elif pd.api.types.is_datetime64_any_dtype(values):
+            out[column] = values.dt.as_unit("us").astype("int64")
+    exact = [column for column in out.columns if not pd.api.types.is_float_dtype(out[column])]
+    order = pd.DataFrame({column: out[column].astype(str) for column in exact})
+    for column in set(out.columns) - set(exact):
+        order[column] = out[column].round(6)
+    columns = [*exact, *sorted(set(out.columns) - set(exact))]
+    return out.loc[order.sort_values(columns, kind="stable").index].reset_index(drop=True)
+
+
+def disagreements(left: Mapping[str, pd.DataFrame], right: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
+    """Return what differs, per relation; empty when both hold the same rows."""
+    found = {name: differences(rows, right[name]) for name, rows in left.items()}
+    return {name: lines for name, lines in found.items() if lines}

@@ -10,6 +10,8 @@
 ) }}
 {%- set flows = fundamental_flows() %}
 {%- set balances = fundamental_balances() %}
+{#- numbers instead of words and keys: what is sorted and grouped by here are millions of rows -#}
+{%- set role = {'now': 0, 'then': 1, 'last': 2, 'part': 3, 'cover': 4} %}
 -- Statements of each company as they were known, one row per session in which filings changed what is known. The newest
 -- balance sheet dates everything: a figure that has no value for that very period is stale and left out. A flow is that of
 -- the fiscal year, after a quarterly report: year + this year so far - the same part of last year; else the sum of four
@@ -41,26 +43,34 @@ instants as (
 ),
 
 events as (
-    select distinct
-        news.entity,
-        sessions.session,
-        sessions.decision_at
-    from news
-    inner join instants on news.changed_at = instants.changed_at
-    inner join {{ ref('int_sessions') }} as sessions on instants.session = sessions.session
-    {% if is_incremental() %}
-    where sessions.session >= {{ reprocess_from('int_fundamentals_ttm') }}
-    {% endif %}
+    select
+        entity,
+        session,
+        decision_at,
+        row_number() over (order by entity, session) as event_no
+    from (
+        select distinct
+            news.entity,
+            sessions.session,
+            sessions.decision_at
+        from news
+        inner join instants on news.changed_at = instants.changed_at
+        inner join {{ ref('int_sessions') }} as sessions on instants.session = sessions.session
+        {% if is_incremental() %}
+        where sessions.session >= {{ reprocess_from('int_fundamentals_ttm') }}
+        {% endif %}
+    ) as changed
 ),
 
 -- balance sheets of the last three years, the newest first
 sheets as (
     select distinct
+        events.event_no,
         events.entity,
         events.session,
         events.decision_at,
         figures.period_end,
-        max(figures.period_end) over (partition by events.entity, events.session) as newest_end
+        max(figures.period_end) over (partition by events.event_no) as newest_end
     from events
     inner join {{ ref('int_fundamental_figures') }} as figures
         on events.entity = figures.entity
@@ -72,27 +82,27 @@ sheets as (
 
 yearly as (
     select
+        event_no,
         entity,
-        session,
         decision_at,
         newest_end,
         max(case when newest_end - period_end between 350 and 380 then period_end end) as end_1,
         max(case when newest_end - period_end between 715 and 745 then period_end end) as end_2
     from sheets
-    group by entity, session, decision_at, newest_end
+    group by event_no, entity, decision_at, newest_end
 ),
 
 -- this year's report and the one of a year before, each with the one a year before it
 anchors as (
-    select entity, session, decision_at, 0 as years, newest_end as period_end, end_1 as period_before from yearly
+    select event_no, entity, decision_at, 0 as years, newest_end as period_end, end_1 as period_before from yearly
     union all
-    select entity, session, decision_at, 1 as years, end_1 as period_end, end_2 as period_before from yearly
+    select event_no, entity, decision_at, 1 as years, end_1 as period_end, end_2 as period_before from yearly
     where end_1 is not null
 ),
 
 found as (
     select
-        anchors.entity, anchors.session, anchors.years, anchors.period_end as anchor, 'now' as role,
+        anchors.event_no, anchors.years, anchors.period_end as anchor, {{ role['now'] }} as role,
         figures.item, figures.frequency, figures.period_end, figures.period_days, figures.value, figures.filed,
         figures.priority, figures.row_id
     from anchors
@@ -103,7 +113,7 @@ found as (
     where figures.item <> 'shares_cover'
     union all
     select
-        anchors.entity, anchors.session, anchors.years, anchors.period_end, 'then',
+        anchors.event_no, anchors.years, anchors.period_end, {{ role['then'] }},
         figures.item, figures.frequency, figures.period_end, figures.period_days, figures.value, figures.filed,
         figures.priority, figures.row_id
     from anchors
@@ -116,7 +126,7 @@ found as (
     union all
     -- the fiscal year that ended before the period
     select
-        anchors.entity, anchors.session, anchors.years, anchors.period_end, 'last',
+        anchors.event_no, anchors.years, anchors.period_end, {{ role['last'] }},
         figures.item, figures.frequency, figures.period_end, figures.period_days, figures.value, figures.filed,
         figures.priority, figures.row_id
     from anchors
@@ -129,7 +139,7 @@ found as (
     union all
     -- the four quarters up to the end of the period
     select
-        anchors.entity, anchors.session, anchors.years, anchors.period_end, 'part',
+        anchors.event_no, anchors.years, anchors.period_end, {{ role['part'] }},
         figures.item, figures.frequency, figures.period_end, 0, figures.value, figures.filed,
         figures.priority, figures.row_id
     from anchors
@@ -142,7 +152,7 @@ found as (
     union all
     -- the cover of a report tells the number of shares on a day after the period
     select
-        anchors.entity, anchors.session, anchors.years, anchors.period_end, 'cover',
+        anchors.event_no, anchors.years, anchors.period_end, {{ role['cover'] }},
         figures.item, figures.frequency, figures.period_end, 0, figures.value, figures.filed,
         figures.priority, figures.row_id
     from anchors
@@ -156,11 +166,8 @@ found as (
 -- one value per item and period: the first name that has one, its newest filing, which may count the days of the period
 -- otherwise; of covers the newest, and the newest of the years before, since a fiscal year may change its end
 pieces as (
-    select distinct on (
-        entity, session, years, role, item, case when role in ('cover', 'last') then anchor else period_end end, frequency
-    )
-        entity,
-        session,
+    select
+        event_no,
         years,
         anchor,
         role,
@@ -169,41 +176,47 @@ pieces as (
         period_end,
         value,
         filed
-    from found
-    order by
-        entity, session, years, role, item, case when role in ('cover', 'last') then anchor else period_end end, frequency,
-        period_end desc, priority, filed desc, row_id desc
+    from (
+        select
+            *,
+            row_number() over (
+                partition by
+                    event_no, years, role, item,
+                    case when role in ({{ role['cover'] }}, {{ role['last'] }}) then anchor else period_end end, frequency
+                order by period_end desc, priority, filed desc, row_id desc
+            ) as newest_first
+        from found
+    ) as ranked
+    where newest_first = 1
 ),
 
 parts as (
     select
-        entity,
-        session,
+        event_no,
         years,
         anchor,
         item,
-        max(case when role = 'now' and frequency = 'instant' then value end) as state,
-        max(case when role = 'now' and frequency = 'year' then value end) as fiscal,
-        max(case when role = 'last' then value end) as last_year,
-        anchor - max(case when role = 'last' then period_end end) as days_so_far,
+        max(case when role = {{ role['now'] }} and frequency = 'instant' then value end) as state,
+        max(case when role = {{ role['now'] }} and frequency = 'year' then value end) as fiscal,
+        max(case when role = {{ role['last'] }} then value end) as last_year,
+        anchor - max(case when role = {{ role['last'] }} then period_end end) as days_so_far,
         {%- for length in ['quarter', 'half', 'nine_months'] %}
-        max(case when role = 'now' and frequency = '{{ length }}' then value end)
-        - max(case when role = 'then' and frequency = '{{ length }}' then value end) as {{ length }}_change,
+        max(case when role = {{ role['now'] }} and frequency = '{{ length }}' then value end)
+        - max(case when role = {{ role['then'] }} and frequency = '{{ length }}' then value end) as {{ length }}_change,
         {%- endfor %}
-        case when sum(case when role = 'part' then 1 else 0 end) = 4
-            then sum(case when role = 'part' then value end) end as four_quarters,
-        max(case when role = 'now' and frequency <> 'instant' then value end) as any_value,
-        max(case when role = 'now' then filed end) as filed,
-        max(case when role = 'cover' then period_end end) as counted_on,
-        max(case when role = 'cover' then value end) as counted
+        case when sum(case when role = {{ role['part'] }} then 1 else 0 end) = 4
+            then sum(case when role = {{ role['part'] }} then value end) end as four_quarters,
+        max(case when role = {{ role['now'] }} and frequency <> 'instant' then value end) as any_value,
+        max(case when role = {{ role['now'] }} then filed end) as filed,
+        max(case when role = {{ role['cover'] }} then period_end end) as counted_on,
+        max(case when role = {{ role['cover'] }} then value end) as counted
     from pieces
-    group by entity, session, years, anchor, item
+    group by event_no, years, anchor, item
 ),
 
 items as (
     select
-        entity,
-        session,
+        event_no,
         years,
         anchor,
         item,
@@ -226,8 +239,7 @@ items as (
 
 wide as (
     select
-        entity,
-        session,
+        event_no,
         max(case when years = 0 then anchor end) as period_end,
         max(case when years = 1 then anchor end) as period_end_before,
         max(case when years = 0 then filed end) as filed
@@ -242,12 +254,12 @@ wide as (
         max(case when item = 'shares_diluted' and years = {{ when }} then filed end) as diluted_on_{{ when }}
         {%- endfor %}
     from items
-    group by entity, session
+    group by event_no
 )
 
 select
-    entity,
-    session,
+    events.entity,
+    events.session,
     period_end,
     period_end_before,
     filed,
@@ -281,3 +293,4 @@ select
     case when cover_0 is not null then cover_1 else diluted_1 end as shares_before,
     case when cover_0 is not null then cover_on_1 else diluted_on_1 end as shares_before_on
 from wide
+inner join events on wide.event_no = events.event_no

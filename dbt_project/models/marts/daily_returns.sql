@@ -22,28 +22,113 @@ with sessions as (
     {% endif %}
 ),
 
--- after a rename the whole history comes again under the new symbol: the newest row of a session counts
-known_bars as (
-    select distinct on (symbols.security_id, sessions.session)
-        symbols.security_id,
+{%- set since = "and event_date >= " ~ reprocess_from('daily_returns') if is_incremental() else "" %}
+
+-- after a rename the whole history comes again under the new symbol
+renamed as (
+    select distinct symbols.symbol
+    from {{ ref('int_security_symbols') }} as symbols
+    inner join (
+        select security_id from {{ ref('int_security_symbols') }} group by security_id having count(*) > 1
+    ) as several on symbols.security_id = several.security_id
+),
+
+-- nearly every bar is stated once, and under the one symbol of its security: only the others have to be compared
+restated as (
+    select
+        symbol,
+        event_date
+    from {{ source('raw', 'prices') }}
+    where {{ is_read('prices') }}
+        {{ since }}
+    group by symbol, event_date
+    having count(*) > 1
+),
+
+lines as (
+    select
+        prices.symbol,
+        prices.source,
         sessions.session,
         sessions.session_no,
         sessions.decision_at,
         prices.open,
         prices.close,
-        prices.volume
-    from {{ ref('stg_raw__prices') }} as prices
-    inner join sessions on prices.event_date = sessions.session
+        prices.volume,
+        prices.known_at,
+        prices.ingested_at,
+        prices.row_id,
+        prices.is_deleted,
+        coalesce(restated.symbol, renamed.symbol) is not null as is_compared
+    from (
+        select * from {{ source('raw', 'prices') }}
+        where {{ is_read('prices') }}
+            {{ since }}
+    ) as prices
+    inner join sessions
+        on prices.event_date = sessions.session
+        and prices.known_at <= sessions.decision_at
+    left join restated
+        on prices.symbol = restated.symbol
+        and prices.event_date = restated.event_date
+    left join renamed on prices.symbol = renamed.symbol
+),
+
+-- the version of each symbol and source that was known last
+latest as (
+    select
+        *,
+        row_number() over (partition by symbol, session, source order by known_at desc, row_id desc) as newest_first
+    from lines
+    where is_compared
+),
+
+-- and of those of a security the newest
+compared as (
+    select
+        latest.*,
+        symbols.security_id,
+        row_number() over (
+            partition by symbols.security_id, latest.session order by latest.known_at desc, latest.row_id desc
+        ) as newest_of_security
+    from latest
     inner join {{ ref('int_security_symbols') }} as symbols
-        on prices.symbol = symbols.symbol
-        and prices.ingested_at >= symbols.valid_from
-        and prices.ingested_at < symbols.valid_to
-    where {{ current_at('prices', 'sessions.decision_at') }}
-        and prices.close > 0
-    {% if is_incremental() %}
-        and prices.event_date >= {{ reprocess_from('daily_returns') }}
-    {% endif %}
-    order by symbols.security_id, sessions.session, prices.known_at desc, prices.row_id desc
+        on latest.symbol = symbols.symbol
+        and latest.ingested_at >= symbols.valid_from
+        and latest.ingested_at < symbols.valid_to
+    where latest.newest_first = 1
+        and not latest.is_deleted
+        and latest.close > 0
+),
+
+known_bars as (
+    select
+        security_id,
+        session,
+        session_no,
+        decision_at,
+        open,
+        close,
+        volume
+    from compared
+    where newest_of_security = 1
+    union all
+    select
+        symbols.security_id,
+        lines.session,
+        lines.session_no,
+        lines.decision_at,
+        lines.open,
+        lines.close,
+        lines.volume
+    from lines
+    inner join {{ ref('int_security_symbols') }} as symbols
+        on lines.symbol = symbols.symbol
+        and lines.ingested_at >= symbols.valid_from
+        and lines.ingested_at < symbols.valid_to
+    where not lines.is_compared
+        and not lines.is_deleted
+        and lines.close > 0
 ),
 
 stream as (

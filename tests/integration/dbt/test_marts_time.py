@@ -14,7 +14,7 @@ import pytest
 from pas_lib import clock
 from pas_lib.dbt import Dbt, DbtError
 from pas_lib.warehouse import Warehouse, copy_arrow
-from tests.support.marts import DATED, END, Built, differences, duckdb_frame, read
+from tests.support.marts import DATED, END, Built, differences, disagreements, duckdb_frame, everything, read, relations
 from tests.support.raw_world import RawWorld
 
 CUT = date(2025, 9, 30)  # a month's last session, after the rename and the reuse of a symbol
@@ -155,7 +155,8 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
         vintage="alfred",
     )
     dbt.build(END, data_tests=False)
-    nightly = {mart: read(empty_copy.frame, mart) for mart in DATED}
+    names = relations(dbt.target_path("transform"), nightly=True)
+    nightly = everything(empty_copy.frame, names)
 
     state = {
         row["model"]: row["start"]
@@ -167,14 +168,14 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
     assert state["regime_inputs"] == date(2025, 12, 3)
 
     dbt.build(END, data_tests=False, full_refresh=True)
-    for mart, rows in nightly.items():
-        assert differences(rows, read(empty_copy.frame, mart)) == [], mart
+    assert disagreements(nightly, everything(empty_copy.frame, names)) == {}
     late = empty_copy.rows(
         "select rank from marts.signals where strategy = 'congress_aggregate' and session = '2025-11-21'"
         " and symbol = 'S011'"
     )
     assert late[0]["rank"] == 1
-    assert differences(nightly["daily_returns"], read(built.warehouse.frame, "daily_returns")) != []
+    everywhere = everything(built.warehouse.frame, ["marts.daily_returns"])
+    assert disagreements(everywhere, nightly) != {}
 
 
 def test_a_build_for_a_past_session_keeps_the_later_ones(on_duckdb: Path, slot: Path, duck: Dbt) -> None:
