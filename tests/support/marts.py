@@ -89,7 +89,9 @@ def differences(left: pd.DataFrame, right: pd.DataFrame, rel: float = 1e-9) -> l
 
 
 def _same(a: Any, b: Any) -> bool:
-    return bool(a == b) or (pd.isna(a) and pd.isna(b))
+    if pd.isna(a) or pd.isna(b):
+        return bool(pd.isna(a) and pd.isna(b))
+    return bool(a == b)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from pas_lib import clock
+from pas_lib.backtest import SimulationResult, simulate
 from pas_lib.clock import FixedClock
 from pas_lib.dbt import Dbt
 from pas_lib.ingest import load_landed
 from pas_lib.landing import LandedFile, Landing, Manifest
+from pas_lib.pipeline import marts
 from pas_lib.pipeline.lookahead import copy_raw
 from pas_lib.pipeline.model import ModelRun, run_model
 from pas_lib.settings import load_settings
@@ -31,8 +37,32 @@ NAME = "congress_aggregate"
 NOW = datetime(2026, 1, 31, 1, tzinfo=UTC)
 
 
-def simulated(warehouse: Warehouse, folder: Path) -> tuple[ModelRun, dict[date, list[tuple[str, float]]]]:
-    """Return the model of `congress_aggregate` and its signal (session -> symbols and scores by rank).
+@dataclass(frozen=True)
+class RealCongress:
+    """What came of it.
+
+    Attributes
+    ----------
+    model
+        Weights and returns of `congress_aggregate`.
+    ranked
+        Session -> symbols and scores by rank.
+    result
+        The simulation of those weights, fills at the next open, with its ledger.
+    """
+
+    model: ModelRun
+    ranked: dict[date, list[tuple[str, float]]]
+    result: SimulationResult
+
+    def yearly(self) -> dict[int, float]:
+        """Return of each calendar year after costs."""
+        returns = self.model.returns[NAME]
+        return {int(year): float(np.prod(1 + part) - 1) for year, part in returns.groupby(returns.index.year)}
+
+
+def simulated(warehouse: Warehouse, folder: Path) -> RealCongress:
+    """Take the files down the whole road.
 
     Parameters
     ----------
@@ -60,10 +90,20 @@ def simulated(warehouse: Warehouse, folder: Path) -> tuple[ModelRun, dict[date, 
         signal = built.rows(
             "select session, symbol, score from marts.signals where strategy = %s order by session, rank", (NAME,)
         )
+        result = _simulation(built, model)
     ranked: dict[date, list[tuple[str, float]]] = {}
     for row in signal:
         ranked.setdefault(row["session"], []).append((row["symbol"], row["score"]))
-    return model, ranked
+    return RealCongress(model, ranked, result)
+
+
+def _simulation(built: DuckWarehouse, model: ModelRun) -> SimulationResult:
+    items = {clock.next_session(item.session): item.weights for item in model.weights[NAME]}
+    targets = pd.DataFrame({day: one for day, one in items.items() if day <= END}).T.fillna(0.0)
+    targets.index = marts.session_index(targets.index)
+    found = marts.wide(built, ("adj_close", "adj_open"), targets.columns, targets.index[0].date(), END)
+    close, opened = (frame.reindex(columns=targets.columns) for frame in found)
+    return simulate(close, targets, cost_bps=COST_BPS, capital=1.0, fill_prices=opened)
 
 
 def _market() -> RawWorld:

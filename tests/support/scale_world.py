@@ -81,11 +81,9 @@ class ScaleWorld:
         con.execute("set preserve_insertion_order = true")
         for statement in self._helpers():
             con.execute(statement)
-        counter = 0
         for name, select in self._rows().items():
-            counter += 1
             con.execute(
-                f"insert into raw.{name} by name select row_number() over () as row_id, * replace (source as source),"
+                f"insert into raw.{name} by name select row_number() over () as row_id, *,"
                 " 'made-up://' as source_url, 'first' as run_id, left(md5(cast(row_number() over () as text)), 16)"
                 f" as content_hash, false as is_deleted from ({select})"
             )
@@ -123,10 +121,10 @@ class ScaleWorld:
             f" 'cik' || lpad(i::text, 10, '0') as security_id, lpad(i::text, 10, '0') as cik,"
             f" 30 * exp(z(i, 1)) as price, round(2e7 * exp(1.2 * z(i, 2))) as shares,"
             f" 1e8 * exp(z(i, 3)) as revenue from range({self.stocks}) as r (i)",
-            f"create or replace temp table funds as select {1_000_000} + rowid as i, symbol, 'etf:' || symbol"
+            f"create or replace temp table funds as select 1000000 + rowid as i, symbol, 'etf:' || symbol"
             f" as security_id from (select unnest([{etfs}]) as symbol, unnest(range({len(ETFS)})) as rowid)",
-            f"create or replace temp table fetched as select (decision_at - interval '2 hours') as seen_at from ops.sessions"
-            f" where session = '{self.before}'",
+            "create or replace temp table fetched as select decision_at - interval '2 hours' as seen_at"
+            f" from ops.sessions where session = '{self.before}'",
         ]
 
     def _rows(self) -> dict[str, str]:
@@ -135,7 +133,10 @@ class ScaleWorld:
         at = "(select seen_at from fetched)"
         # what was known by then came with the first load, the rest on its day
         came = f"greatest(known_at, {at})"
-        captures = "select session, decision_at - interval '2 hours' as seen_at from days_open where n > (select max(n) - 504 from days_open)"
+        captures = (
+            "select session, decision_at - interval '2 hours' as seen_at from days_open"
+            " where n > (select max(n) - 504 from days_open)"
+        )
         weekly = f"{captures} and n % 5 = 0"
         split = "hash(i, n) % 9000 = 17"
         flows = ", ".join(f"('{name}', {k})" for k, name in enumerate(FLOWS))
@@ -159,8 +160,8 @@ class ScaleWorld:
             "universe": f"""
                 select 'made_up' as source, date '2005-01-03' as event_date, {old} as known_at, {old} as ingested_at,
                     case when i < {self.stocks} / 6 then 'sp500' when i < {self.stocks} * 0.3 then 'sp400'
-                    else 'russell2000' end as index_name, symbol, 'listed' as event, date '2005-01-03' as effective_date,
-                    false as is_assumed
+                    else 'russell2000' end as index_name, symbol, 'listed' as event,
+                    date '2005-01-03' as effective_date, false as is_assumed
                 from stocks
                 union all by name
                 select 'made_up' as source, date '2005-01-03' as event_date, {old} as known_at, {old} as ingested_at,
@@ -199,8 +200,9 @@ class ScaleWorld:
                 union all by name
                 select 'made_up' as source, cal.day as event_date, later.next_midnight as known_at,
                     {came.replace("known_at", "later.next_midnight")} as ingested_at, series_id,
-                    level * (1 + 0.05 * z(hash(series_id) % 1000, epoch(cal.day)::bigint // 864000) + vintage_no * 0.001)
-                    as value, later.day as realtime_start, 'alfred' as vintage
+                    level * (1 + 0.001 * vintage_no
+                        + 0.05 * z(hash(series_id) % 1000, epoch(cal.day)::bigint // 864000)) as value,
+                    later.day as realtime_start, 'alfred' as vintage
                 from (values {monthly}) as s (series_id, level, step) cross join cal
                 cross join (values (0), (1)) as v (vintage_no)
                 inner join cal as later on later.day = cal.day + 45 + 30 * vintage_no
@@ -280,8 +282,8 @@ class ScaleWorld:
                     session as capture_date, 100 * u(i, epoch(session)::bigint) as score
                 from ({weekly}) cross join stocks where i < 1000""",
             "dc_insider_scores": f"""
-                select 'made_up' as source, session - 3 as event_date, seen_at as known_at, seen_at as ingested_at, symbol,
-                    session as capture_date, 100 * u(i, epoch(session)::bigint + 1) as score
+                select 'made_up' as source, session - 3 as event_date, seen_at as known_at, seen_at as ingested_at,
+                    symbol, session as capture_date, 100 * u(i, epoch(session)::bigint + 1) as score
                 from ({weekly}) cross join stocks where i < 1000""",
             "app_reviews": f"""
                 select 'made_up' as source, session as event_date, seen_at as known_at, seen_at as ingested_at, symbol,
@@ -296,11 +298,13 @@ class ScaleWorld:
                     as action, decision_at - interval '5 hours' as rated_at
                 from stocks cross join days_open where hash(i, n, 9) % 20 = 0""",
             "filings": f"""
-                select 'sec_submissions' as source, filed as event_date, next_midnight as known_at, {came} as ingested_at,
-                    'cik' || cik as entity, 'filing' as kind, i || '-' || q as accession, symbol, cik,
+                select 'sec_submissions' as source, filed as event_date, next_midnight as known_at,
+                    {came} as ingested_at, 'cik' || cik as entity, 'filing' as kind, i || '-' || q as accession,
+                    symbol, cik,
                     case when q % 4 = 3 then '10-K' else '10-Q' end as form, filed
                 from (
-                    select *, cast(date '{self.start}' + interval (3 * q + 3) month as date) + 35 + i::integer % 5 as filed
+                    select *, cast(date '{self.start}' + interval (3 * q + 3) month as date) + 35 + i::integer % 5
+                        as filed
                     from stocks cross join range({4 * years}) as t (q)
                 ) inner join cal on cal.day = filed where filed < '{self.end}'
                 union all by name
@@ -356,7 +360,8 @@ class ScaleWorld:
                     decision_at - interval '2 hours' as ingested_at, symbol as entity, symbol, 'yahoo' as taxonomy,
                     concept, 'pure' as unit, 'snapshot' as frequency, 0 as period_days,
                     case when concept = 'shortRatio' then 0.5 + 8 * u(i, n) else shares end as value, '' as accession
-                from stocks cross join days_open cross join (values ('shortRatio'), ('sharesOutstanding')) as c (concept)
+                from stocks cross join days_open
+                cross join (values ('shortRatio'), ('sharesOutstanding')) as c (concept)
                 where n > (select max(n) - 504 from days_open) and n % 5 = 0""",
         }
 
@@ -392,10 +397,8 @@ def copy_to_postgres(path: Path, warehouse: Warehouse, schema: str = "raw") -> i
     total = 0
     with duckdb.connect(str(path), read_only=True) as con, warehouse.connect() as target:
         con.execute("set timezone = 'UTC'")
-        names = [
-            row[0]
-            for row in con.execute(f"select table_name from duckdb_tables() where schema_name = '{schema}'").fetchall()
-        ]
+        found = con.execute(f"select table_name from duckdb_tables() where schema_name = '{schema}'").fetchall()
+        names = [row[0] for row in found]
         for name in sorted(set(names) & set(catalogue())):
             reader = con.sql(f"select * exclude (row_id) from {schema}.{name} order by row_id").to_arrow_reader(500_000)
             for batch in reader:

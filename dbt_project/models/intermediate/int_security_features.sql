@@ -16,12 +16,24 @@ with newest as (
     select max(session) as session from {{ ref('int_sessions') }}
 ),
 
+-- least() would make 10,000 % of what is missing
 market as (
     select
         session,
-        ret
+        case when ret is not null then least(ret, 100) end as ret
     from {{ ref('daily_returns') }}
     where symbol = '{{ benchmark() }}'
+),
+
+returns as (
+    select
+        security_id,
+        symbol,
+        session,
+        adj_close,
+        dollar_volume,
+        case when ret is not null then least(ret, 100) end as ret
+    from {{ ref('daily_returns') }}
 ),
 
 bars as (
@@ -34,12 +46,12 @@ bars as (
         sessions.is_week_end,
         sessions.is_month_end,
         bars.adj_close,
-        least(bars.ret, 100) as ret,
-        case when bars.ret is not null then least(market.ret, 100) end as market_ret,
-        case when market.ret is not null then least(bars.ret, 100) end as paired_ret,
+        bars.ret,
+        case when bars.ret is not null then market.ret end as market_ret,
+        case when market.ret is not null then bars.ret end as paired_ret,
         -- a million times the absolute return per USD traded
-        case when bars.dollar_volume > 0 then abs(least(bars.ret, 100)) / bars.dollar_volume * 1000000 end as impact
-    from {{ ref('daily_returns') }} as bars
+        case when bars.dollar_volume > 0 then abs(bars.ret) / bars.dollar_volume * 1000000 end as impact
+    from returns as bars
     inner join {{ ref('int_sessions') }} as sessions on bars.session = sessions.session
     left join market on bars.session = market.session
     {% if is_incremental() %}
