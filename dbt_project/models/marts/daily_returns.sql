@@ -22,7 +22,7 @@ with sessions as (
     {% endif %}
 ),
 
-{%- set since = "and event_date >= " ~ reprocess_from('daily_returns') if is_incremental() else "" %}
+{%- set since = "where event_date >= " ~ reprocess_from('daily_returns') if is_incremental() else "" %}
 
 -- after a rename the whole history comes again under the new symbol
 renamed as (
@@ -38,9 +38,8 @@ restated as (
     select
         symbol,
         event_date
-    from {{ source('raw', 'prices') }}
-    where {{ is_read('prices') }}
-        {{ since }}
+    from {{ ref('stg_raw__price_lines') }}
+    {{ since }}
     group by symbol, event_date
     having count(*) > 1
 ),
@@ -60,11 +59,7 @@ lines as (
         prices.row_id,
         prices.is_deleted,
         coalesce(restated.symbol, renamed.symbol) is not null as is_compared
-    from (
-        select * from {{ source('raw', 'prices') }}
-        where {{ is_read('prices') }}
-            {{ since }}
-    ) as prices
+    from (select * from {{ ref('stg_raw__price_lines') }} {{ since }}) as prices
     inner join sessions
         on prices.event_date = sessions.session
         and prices.known_at <= sessions.decision_at
