@@ -14,7 +14,7 @@ from pas_lib.clock import FixedClock
 from pas_lib.errors import WarehouseError, WarehouseUnavailable
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.mirror import publish, refresh
+from pas_lib.warehouse.mirror import PRIVATE, publish, refresh
 from tests.support.performance_world import load_performance
 from tests.support.raw_world import RawWorld
 
@@ -58,6 +58,10 @@ def test_every_table_arrives_with_its_values(filled: Warehouse, settings: Settin
         )
         for row in tables:
             name = f"{schema}.{row['name']}"
+            if row["name"] in PRIVATE:
+                with pytest.raises(duckdb.CatalogException):
+                    query(path, f"select count(*) from {name}")
+                continue
             expected = filled.rows(f"select count(*) as n from {name}")[0]["n"]
             assert query(path, f"select count(*) from {name}") == [(expected,)], name
             assert report.rows[name] == expected
