@@ -28,7 +28,7 @@
   function tellLive(text, kind) {
     if (!live || live.textContent === text) return;
     live.textContent = text;
-    live.className = `live ${kind}`;
+    live.className = `stream ${kind}`;
   }
 
   const NOUNS = { run: "event", order: "order change", fill: "fill", alert: "alert", state: "trading state change" };

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.factory import create_app
@@ -26,6 +27,7 @@ from pas_lib.warehouse import Warehouse
 from pas_lib.warehouse.embedded import EmbeddedPostgres
 from tests.conftest import database
 from tests.integration.api import seed
+from tests.integration.api.airflow_stand_in import PASSWORD, airflow_stand_in
 from tests.support.job import free_ports, wait_for
 
 pytestmark = pytest.mark.browser
@@ -78,15 +80,27 @@ def book(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def server(book: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running server; at its end, what it wrote is searched for the tokens."""
+def app(book: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The application, with jobs."""
     home = tmp_path_factory.mktemp("home")
     env = {"PAS_HOME": str(home), "PAS_DATABASE_URL": book.url}
-    settings = load_settings(env, root=home).model_copy(
-        update={"api_token": SecretStr(seed.ADMIN), "api_read_token": SecretStr(seed.READ)}
-    )
-    app = create_app(settings, clock=FixedClock(NOW), market_clock=FixedClock(MARKET_NOW))
-    app.state.event_interval = 0.05
+    with airflow_stand_in() as airflow:
+        settings = load_settings(env, root=home).model_copy(
+            update={
+                "api_token": SecretStr(seed.ADMIN),
+                "api_read_token": SecretStr(seed.READ),
+                "airflow_url": airflow,
+                "airflow_password": SecretStr(PASSWORD),
+            }
+        )
+        one = create_app(settings, clock=FixedClock(NOW), market_clock=FixedClock(MARKET_NOW))
+        one.state.event_interval = 0.05
+        yield one
+
+
+@pytest.fixture(scope="module")
+def server(app: FastAPI) -> Iterator[str]:
+    """The address of a running server; at its end, what it wrote is searched for the tokens."""
     port = free_ports(1)[0]
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
     running = uvicorn.Server(config)
@@ -456,6 +470,45 @@ def test_the_keyboard_alone_is_enough(visit: Visit, server: str) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url("**/portfolios?portfolio=wiki_attention")
+
+
+@pytest.mark.parametrize(
+    ("broker", "words"), [("paper", "real prices, paper money"), ("live", "real money at a real broker")]
+)
+def test_which_money_cannot_be_mistaken(visit: Visit, server: str, app: FastAPI, broker: str, words: str) -> None:
+    colour = "getComputedStyle(document.querySelector('.banner')).backgroundColor"
+    page = visit(seed.ADMIN)
+    seen = page.evaluate(colour)
+    before = app.state.settings
+    app.state.settings = before.model_copy(update={"broker": broker})
+    try:
+        page.reload()
+        banner = page.locator(".banner")
+        assert banner.inner_text().split("\n") == [broker.upper(), words]
+        assert banner.bounding_box()["width"] == 1360
+        assert page.evaluate(colour) != seen
+        assert page.evaluate(FAINT) == []
+        go(page, server, "/trading")
+        page.mouse.wheel(0, 5000)
+        assert banner.bounding_box()["y"] == 0
+    finally:
+        app.state.settings = before
+
+
+def test_jobs_are_shown_and_started(visit: Visit, server: str, book: Warehouse) -> None:
+    page = visit(seed.ADMIN, "/data")
+    page.wait_for_selector("#jobs th:text-is('decide')")
+    assert page.locator("#jobs tr").count() == 3
+    page.click("#jobs tr:has-text('decide') button")
+    page.wait_for_selector("#jobs tr:has-text('decide') .chip.queued")
+    assert "2026-01-30" in page.locator("#jobs tr:has-text('decide')").inner_text()
+    asked = book.rows(
+        "select actor, phase from ops.audit_log where path = '/scheduler/jobs/decide/run' order by audit_id"
+    )
+    assert [tuple(row.values()) for row in asked] == [("admin", "asked"), ("admin", "done")]
+    reader = visit(seed.READ, "/data")
+    reader.wait_for_selector("#jobs th:text-is('decide')")
+    assert reader.locator("#jobs button").count() == 0
 
 
 def test_a_break_in_the_line_is_told(visit: Visit) -> None:
