@@ -58,7 +58,15 @@ def main() -> int:
     import uvicorn
 
     # The access log is the application's own: uvicorn's would write query strings.
-    config = uvicorn.Config(app, access_log=False, log_config=None, server_header=False)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # A client that asks again within a minute finds its connection open, not closed under its hands.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+    )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

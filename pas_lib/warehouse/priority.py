@@ -15,7 +15,7 @@ import psycopg
 #: What is added to the niceness: an eleventh of the processor time of a process that is not nice, when both want it.
 NICENESS = 10
 #: Seconds between two looks for new processes: parallel workers come and go.
-_EVERY = 0.5
+_EVERY = 0.1
 _SERVING = "select pid from pg_stat_activity where application_name = %s"
 
 
