@@ -90,10 +90,10 @@
 
   if (csrf !== undefined) {
     const source = new EventSource("/events");
-    source.onopen = () => tellLive("Live", "good");
+    source.onopen = () => tellLive("Connected", "good");
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) {
-        tellLive("Not live", "bad");
+        tellLive("Not connected", "bad");
         refresh(null);
       } else {
         tellLive("Reconnecting", "warn");
@@ -101,7 +101,7 @@
     };
     for (const kind of Object.keys(NOUNS)) {
       source.addEventListener(kind, (event) => {
-        tellLive("Live", "good");
+        tellLive("Connected", "good");
         happened(kind, JSON.parse(event.data));
       });
     }
