@@ -121,7 +121,7 @@ from ops.trades t cross join generate_series(0, 3) v (line);
 def _seed(warehouse: Warehouse) -> None:
     with warehouse.connect() as conn:
         for path in sorted((PROJECT_DIR / "models" / "marts").rglob("*.yml")):
-            for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+            for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
                 columns = ", ".join(f'"{one["name"]}" {one["data_type"]}' for one in model["columns"])
                 conn.execute(f"create table marts.{model['name']} ({columns})")  # type: ignore[arg-type]
         conn.execute("set local session_replication_role = replica")
