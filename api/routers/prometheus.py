@@ -28,7 +28,7 @@ _TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def scrape(request: Request, read: Read) -> Response:
     """Return gauges and counters in Prometheus' text format. A store that is away shows as `pas_up 0`."""
-    now = request.app.state.clock.now()
+    now = request.app.state.market_clock.now()
     try:
         families = read(lambda reader: list(_families(reader, now)))
         is_up = True

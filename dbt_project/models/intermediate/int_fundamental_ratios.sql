@@ -67,7 +67,8 @@ prepared as (
         known.shares_before * coalesce(split.ratio, 1) as shares_then,
         coalesce(known.operating_income, known.pretax_income) as ebit,
         case
-            when known.pretax_income > 0 then least(greatest(known.tax / known.pretax_income, 0), 0.5)
+            -- least() and greatest() would make a rate of 0 of a tax nobody stated
+            when known.pretax_income > 0 and known.tax is not null then least(greatest(known.tax / known.pretax_income, 0), 0.5)
             when known.pretax_income <= 0 then 0
         end as tax_rate,
         known.equity + coalesce(known.long_debt, 0) + coalesce(known.short_debt, 0) - coalesce(known.cash, 0)
