@@ -169,7 +169,7 @@ def _surroundings(request: Request, key: str, who: Identity | None) -> dict[str,
         "key": key,
         "pages": PAGES,
         "who": who,
-        "csrf": guard.csrf(who.session) if who else "",
+        "csrf": guard.csrf(who.session) if who and who.session else "",
         "may_trade": who is not None and who.may("trade"),
         "may_admin": who is not None and who.may("admin"),
     }

@@ -76,7 +76,7 @@ def test_login_and_logout(filled: Warehouse, stranger: TestClient) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert seed.READ not in cookie
-    assert stranger.get("/dashboard").status_code == 200
+    assert "/dashboard/logout" in stranger.get("/dashboard").text
     assert stranger.get("/db/trades", params={"format": "csv"}).status_code == 200
     kept = stranger.cookies["pas_session"]
     assert stranger.post("/dashboard/logout").status_code == 403
@@ -85,6 +85,13 @@ def test_login_and_logout(filled: Warehouse, stranger: TestClient) -> None:
     assert stranger.get("/dashboard").status_code == 303
     stranger.cookies.set("pas_session", kept)
     assert stranger.get("/dashboard").status_code == 303
+
+
+def test_only_a_browser_session_can_be_ended(filled: Warehouse, client: TestClient) -> None:
+    answer = client.get("/dashboard")
+    assert answer.status_code == 200
+    assert "/dashboard/logout" not in answer.text
+    assert "csrf" not in answer.text
 
 
 def test_a_token_in_the_address_is_exchanged(filled: Warehouse, stranger: TestClient) -> None:
