@@ -118,6 +118,12 @@ def write_trades(warehouse: Warehouse) -> None:
         ("Eve", "2026-01-08", "2026-02-02", "$1,001 - $15,000", False),
     ]
     with warehouse.connect() as conn:
+        # As the staging model says it where no row replaces another one.
+        conn.execute("create schema if not exists staging")
+        conn.execute(
+            "create view staging.stg_raw__politician_trades as"
+            " select *, known_at as first_known_at, null::timestamptz as superseded_at from raw.politician_trades"
+        )
         conn.execute("delete from raw.politician_trades")
         for number, (who, day, known, amount, deleted) in enumerate(rows):
             conn.execute(
