@@ -72,6 +72,22 @@ left join corrected on ordered.row_id = corrected.row_id
 where not ordered.is_deleted
 {%- endmacro %}
 
+{#- Every line of the sources that are read, tombstones among them, for a model that compares only what was stated again. -#}
+{% macro lines(dataset, columns) -%}
+select
+    {%- for column in columns %}
+    {{ column }},
+    {%- endfor %}
+    event_date,
+    known_at,
+    ingested_at,
+    source,
+    row_id,
+    is_deleted
+from {{ source('raw', dataset) }}
+where {{ is_read(dataset) }}
+{%- endmacro %}
+
 {#- The condition that a raw row comes from a source that is read. -#}
 {% macro is_read(dataset) -%}
     {%- set wanted = fromjson(env_var('PAS_DBT_READ_SOURCES', '{}')).get(dataset) -%}

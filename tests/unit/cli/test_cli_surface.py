@@ -70,7 +70,9 @@ def test_the_script_that_make_writes_is_completed_by_its_name(tmp_path: Path) ->
         f'#!/bin/sh\nPYTHONPATH="{PROJECT_ROOT}" exec "{sys.executable}" -m pas_lib.cli "$@"\n', encoding="utf-8"
     )
     script.chmod(0o755)
-    shown = subprocess.run([script, "--show-completion", "bash"], capture_output=True, text=True, check=True).stdout
+    # In bash, which the command finds among its parents.
+    ask = ["bash", "-c", f"'{script}' --show-completion; exit $?"]
+    shown = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
     assert "complete -o default -F _pas_completion pas" in shown
     lines = f"""
 PATH="{tmp_path}:$PATH"
