@@ -13,7 +13,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ import duckdb
 import psycopg
 from psycopg import errors as pg
 
-from api.errors import NotReady
+from api.errors import ApiError, NotReady
 from api.values import plain
 from pas_lib.clock import Clock
 from pas_lib.warehouse.connection import trusted
@@ -41,8 +41,22 @@ CONNECT_TIMEOUT = 2
 #: Seconds during which a server that did not answer is not asked again.
 RETRY_AFTER = 2.0
 
+#: How often an answer is computed anew because a build replaced what it reads.
+ATTEMPTS = 5
+
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _TABLE = re.compile(r"\b(raw|marts|ops)\.(\w+)")
+#: Of the tables named, those that are another one now than when the transaction's view of the data began. Names are
+#: looked up as things are now, the catalogue is read as it was then.
+_NOW_OTHERS = """
+select name from unnest(%(names)s::text[]) as name
+left join (
+  select n.nspname || '.' || c.relname as seen_name, c.oid as seen from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'marts'
+) as then_there on seen_name = name
+where to_regclass(name)::oid is distinct from seen
+"""
+_REBUILDING = "a build replaces the tables again and again"
 _HINTS = {
     "raw": "load it with `pas ingest {table}`",
     "marts": "build it with `pas build`",
@@ -52,6 +66,10 @@ _HINTS = {
 
 class PostgresAway(Exception):
     """PostgreSQL cannot be reached, or went away during the query."""
+
+
+class Replaced(Exception):
+    """A build put a new table in place of one that this transaction reads; its rows cannot be seen from here."""
 
 
 class MirrorAway(Exception):
@@ -153,6 +171,11 @@ def outdated(statement: str, message: str) -> NotReady:
     return NotReady(f"{' or '.join(tables)} has other columns than expected: {reason}", hint=hint)
 
 
+def _marts(statement: str) -> set[str]:
+    """Return the marts that a statement names."""
+    return {f"{schema}.{table}" for schema, table in _TABLE.findall(statement) if schema == "marts"}
+
+
 class PostgresReader(Reader):
     """Reads inside one transaction of one connection."""
 
@@ -160,9 +183,11 @@ class PostgresReader(Reader):
 
     def __init__(self, conn: psycopg.Connection[Any]) -> None:
         self._conn = conn
+        self._marts: set[str] = set()
 
     def fetch(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Return all rows of a query."""
+        self._marts |= _marts(statement)
         try:
             cursor = self._conn.execute(trusted(statement), parameters)
             return Rows(tuple(c.name for c in cursor.description or ()), cursor.fetchall())
@@ -177,8 +202,27 @@ class PostgresReader(Reader):
                 raise PostgresAway(str(error)) from None
             raise
 
+    def confirm(self) -> None:
+        """Make sure that all that was read was there.
+
+        dbt builds a table beside the old one and swaps the names. A transaction whose view began before that finds the
+        new table, and in it no row.
+
+        Raises
+        ------
+        Replaced
+            If a mart that was read is another table now than when the transaction's view of the data began.
+        """
+        if self._marts:
+            found = self.fetch(_NOW_OTHERS, {"names": sorted(self._marts)}).rows
+            if found:
+                raise Replaced(", ".join(name for (name,) in found))
+
     def copy(self, statement: str, chunk: int) -> Iterator[bytes]:
         """Yield what a COPY writes, in pieces of about ``chunk`` bytes; it may take as long as its reader does."""
+        for name in _marts(statement):
+            self.fetch(f"select 1 from {name} limit 0")  # noqa: S608 - a name of the statement; held from here on
+        self.confirm()
         self._conn.execute("set local statement_timeout = 0")
         with self._conn.cursor() as cursor, cursor.copy(trusted(statement)) as copy:
             gathered: list[bytes] = []
@@ -393,6 +437,18 @@ class Mirror:
             self._open = self._key = None
 
 
+def _confirmed(answer: Callable[[Reader], T], reader: PostgresReader) -> T:
+    try:
+        result = answer(reader)
+    except NotReady:
+        raise
+    except ApiError:  # what is not found may be in a table that was replaced
+        reader.confirm()
+        raise
+    reader.confirm()
+    return result
+
+
 class Store:
     """Answers from PostgreSQL, or from the mirror while PostgreSQL is away.
 
@@ -425,9 +481,11 @@ class Store:
             If neither store can be read.
         """
         try:
-            with self._pool.connection() as conn:
-                provenance(Provenance("postgres"))
-                return answer(PostgresReader(conn))
+            for _ in range(ATTEMPTS):
+                with self._pool.connection() as conn, suppress(Replaced):
+                    provenance(Provenance("postgres"))
+                    return _confirmed(answer, PostgresReader(conn))
+            raise NotReady(_REBUILDING, hint="ask again")
         except PostgresAway:
             pass
         try:
@@ -472,12 +530,14 @@ class Store:
         """
         begun = False
         try:
-            with self._pool.connection() as conn:
-                provenance(Provenance("postgres"))
-                for piece in pieces(PostgresReader(conn)):
-                    begun = True
-                    yield piece
-                return
+            for _ in range(ATTEMPTS):
+                with self._pool.connection() as conn, suppress(Replaced):
+                    provenance(Provenance("postgres"))
+                    for piece in pieces(PostgresReader(conn)):
+                        begun = True
+                        yield piece
+                    return
+            raise NotReady(_REBUILDING, hint="ask again")
         except PostgresAway:
             if begun:
                 raise

@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import store
+from api.errors import NotFound, NotReady
 from api.factory import create_app
 from pas_lib.clock import FixedClock
 from pas_lib.settings import Settings
@@ -216,6 +217,59 @@ def test_falls_back_when_postgres_goes_away_and_returns(
     both.close()
 
 
+def _replace(filled: Warehouse, table: str) -> None:
+    """Put a new table of the same rows in a mart's place, as dbt does."""
+    with filled.connect() as conn:
+        conn.execute(f"create table marts.made_anew as table marts.{table}")  # type: ignore[arg-type]
+        conn.execute(f"drop table marts.{table} cascade")  # type: ignore[arg-type]
+        conn.execute(f"alter table marts.made_anew rename to {table}")  # type: ignore[arg-type]
+
+
+def test_a_mart_that_is_replaced_meanwhile_is_not_empty(filled: Warehouse, api_settings: Settings) -> None:
+    both = store.Store(store.PostgresPool(lambda: filled.url), store.Mirror(api_settings.mirror_path), FixedClock(NOW))
+    rows = int(filled.rows("select count(*) as n from marts.top_scores")[0]["n"])
+    assert rows > 0
+    counted: list[int] = []
+    replacing = 2
+
+    def count(reader: store.Reader) -> int:
+        reader.scalar("select count(*) from ops.trades")
+        if len(counted) < replacing:
+            _replace(filled, "top_scores")
+        counted.append(int(reader.scalar("select count(*) from marts.top_scores")))
+        if not counted[-1]:
+            raise NotFound("no scores")
+        return counted[-1]
+
+    assert both.read(count, lambda _: None) == rows
+    assert counted == [0, 0, rows]
+    counted.clear()
+    replacing = store.ATTEMPTS
+    with pytest.raises(NotReady, match="replaces the tables"):
+        both.read(count, lambda _: None)
+    assert counted == [0] * store.ATTEMPTS
+    both.close()
+
+
+def test_a_stream_of_a_mart_that_is_replaced_meanwhile_is_whole(filled: Warehouse, api_settings: Settings) -> None:
+    both = store.Store(store.PostgresPool(lambda: filled.url), store.Mirror(api_settings.mirror_path), FixedClock(NOW))
+    begun = 0
+
+    def pieces(reader: store.Reader) -> Iterator[bytes]:
+        nonlocal begun
+        assert isinstance(reader, store.PostgresReader)
+        reader.scalar("select count(*) from ops.trades")
+        begun += 1
+        if begun == 1:
+            _replace(filled, "top_scores")
+        yield from reader.copy("copy (select symbol from marts.top_scores) to stdout", 100)
+
+    lines = b"".join(both.stream(pieces, lambda _: None)).split()
+    assert begun == 2
+    assert len(lines) == filled.rows("select count(*) as n from marts.top_scores")[0]["n"] > 0
+    both.close()
+
+
 def test_reads_cannot_write(filled: Warehouse) -> None:
     import psycopg
 
@@ -226,8 +280,6 @@ def test_reads_cannot_write(filled: Warehouse) -> None:
 
 
 def test_a_slow_query_is_cut(filled: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from api.errors import NotReady
-
     monkeypatch.setattr(store, "STATEMENT_TIMEOUT", 0.2)
     pool = store.PostgresPool(lambda: filled.url)
     with pool.connection() as conn, pytest.raises(NotReady, match="took longer"):
