@@ -258,6 +258,9 @@ class Dbt:
         import psycopg.conninfo
 
         parts = psycopg.conninfo.conninfo_to_dict(self.url)
+        if str(parts.get("host") or "").startswith("/"):
+            # Its own threads keep a small machine busy; parallel workers would come and go before they give way.
+            out["PGOPTIONS"] = "-c max_parallel_workers_per_gather=0"
         return out | {
             "PAS_DBT_HOST": str(parts.get("host") or "localhost"),
             "PAS_DBT_PORT": str(parts.get("port") or 5432),

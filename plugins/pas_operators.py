@@ -305,16 +305,6 @@ class GateOperator(StepOperator):
 # --------------------------------------------------------------------------------------- transform, decide, trade
 
 
-def give_way() -> None:
-    """Let this task's process wait for what is shorter and more urgent; it does not come back, the process ends."""
-    import os
-
-    from pas_lib.warehouse.priority import NICENESS
-
-    if os.getpriority(os.PRIO_PROCESS, 0) < NICENESS:
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-
-
 class DbtBuildOperator(StepOperator):
     """Run ``dbt build`` for a session; on a retry only what failed or was left out (``dbt retry``)."""
 
@@ -324,6 +314,7 @@ class DbtBuildOperator(StepOperator):
     def step(self, session: dt.date, here: Runtime, context: Context) -> Any:
         """Build all models and run their tests."""
         from pas_lib.dbt import Dbt
+        from pas_lib.warehouse.priority import give_way
 
         give_way()
         dbt = Dbt.from_settings(here.settings)
@@ -375,6 +366,7 @@ class EvaluateOperator(StepOperator):
         """Evaluate the books after a session's execution."""
         del context
         from pas_lib.pipeline.evaluate import evaluate
+        from pas_lib.warehouse.priority import give_way
 
         give_way()
         return evaluate(session, here.settings, here.clock, here.warehouse)

@@ -5,6 +5,7 @@ PostgreSQL has no priorities of its own; the processes that serve a connection a
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,6 @@ from contextlib import contextmanager
 import psutil
 import psycopg
 
-#: What is added to the niceness: an eleventh of the processor time of a process that is not nice, when both want it.
-NICENESS = 10
 #: Seconds between two looks for new processes: parallel workers come and go.
 _EVERY = 0.1
 _SERVING = "select pid from pg_stat_activity where application_name = %s"
@@ -53,15 +52,31 @@ def _watch(url: str, application: str, over: threading.Event) -> None:
             while not over.wait(_EVERY):
                 for (pid,) in conn.execute(_SERVING, (application,)).fetchall():
                     lower(pid)
-    except (psycopg.Error, psutil.AccessDenied):
+    except (psycopg.Error, psutil.AccessDenied, PermissionError):
         return
 
 
+def give_way() -> None:
+    """Let this process work only when nothing else on its machine wants to; it does not come back from that.
+
+    A process of low niceness still holds a processor for some milliseconds while another one wakes up, and a short read
+    wakes up many times; one of the policy SCHED_IDLE leaves at once. Where there is no such policy, niceness has to do.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
+
+
 def lower(pid: int) -> None:
-    """Lower the priority of one process of PostgreSQL, once; one that is gone or something else is left alone."""
+    """Let one process of PostgreSQL give way as :func:`give_way` does, if it is there and one of its."""
     try:
         process = psutil.Process(pid)
-        if process.name().startswith("postgres") and process.nice() < NICENESS:
-            process.nice(NICENESS)
-    except psutil.NoSuchProcess:
+        if not process.name().startswith("postgres"):
+            return
+        if hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        elif process.nice() < 19:
+            process.nice(19)
+    except (psutil.NoSuchProcess, ProcessLookupError):
         return

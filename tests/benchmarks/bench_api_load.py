@@ -33,7 +33,7 @@ from pas_lib.dbt import Dbt
 from pas_lib.settings import PROJECT_ROOT
 from pas_lib.warehouse import Warehouse, create_database, migrate
 from pas_lib.warehouse.embedded import EmbeddedPostgres
-from pas_lib.warehouse.priority import NICENESS
+from pas_lib.warehouse.priority import give_way
 from tests.benchmarks.report import Result
 from tests.support.job import TOKENS, free_ports, wait_for
 from tests.support.raw_world import RawWorld
@@ -171,7 +171,7 @@ def _build(url: str, folder: str) -> None:
 
 
 def _build_over_and_over(url: str, folder: str, builds: Any) -> None:
-    os.nice(NICENESS)  # as the operator does
+    give_way()  # as the operator does
     while True:
         _build(url, folder)
         builds.value += 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import psutil
 import psycopg
 import pytest
 
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.priority import NICENESS, giving_way, lower
+from pas_lib.warehouse.priority import giving_way, lower
 from tests.support.job import wait_for
 
 
@@ -15,15 +18,15 @@ def _pid(conn: psycopg.Connection) -> int:
     return conn.info.backend_pid
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy SCHED_IDLE is Linux's")
 def test_only_the_named_application_gives_way(warehouse: Warehouse) -> None:
     with (
         psycopg.connect(warehouse.url, application_name="a-build") as build,
         psycopg.connect(warehouse.url, application_name="a-read") as read,
         giving_way(warehouse.url, "a-build"),
     ):
-        before = psutil.Process(_pid(read)).nice()
-        wait_for(lambda: psutil.Process(_pid(build)).nice() == NICENESS)
-        assert psutil.Process(_pid(read)).nice() == before < NICENESS
+        wait_for(lambda: os.sched_getscheduler(_pid(build)) == os.SCHED_IDLE)
+        assert os.sched_getscheduler(_pid(read)) == os.SCHED_OTHER
 
 
 def test_a_server_elsewhere_is_left_alone() -> None:
@@ -37,10 +40,9 @@ def test_a_server_that_is_away_is_no_failure(tmp_path) -> None:
 
 
 def test_a_process_that_is_no_server_is_left_alone() -> None:
-    me = psutil.Process()
-    before = me.nice()
-    lower(me.pid)
-    assert me.nice() == before
+    before = os.sched_getscheduler(os.getpid())
+    lower(os.getpid())
+    assert os.sched_getscheduler(os.getpid()) == before
     with pytest.raises(psutil.NoSuchProcess):
         psutil.Process(2**22 + 1)
     lower(2**22 + 1)

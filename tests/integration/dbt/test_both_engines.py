@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from pas_lib import clock
 from pas_lib.dbt import Dbt
@@ -39,6 +40,7 @@ def test_a_wrong_number_is_found(on_duckdb: Path, slot: Path) -> None:
     assert [line[:16] for line in disagreements(ours, theirs)[name]] == ["beta_252: 1 rows"]
 
 
+@pytest.mark.slow
 def test_nights_on_duckdb_equal_a_full_refresh(raw_mirror: Path, slot: Path, duck: Dbt) -> None:
     """The second night brings a month of rows, and one in fifty of those that should have come before."""
     late = f"known_at > timestamptz '{clock.decision_time(FIRST).isoformat()}' or row_id % 50 = 3"

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from pas_lib.dbt import PROJECT_DIR, Dbt
 from pas_lib.warehouse import Warehouse
@@ -31,6 +32,7 @@ def rows() -> RawWorld:
     return world
 
 
+@pytest.mark.slow
 def test_two_sources_of_a_dataset_count_once_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
     rows().load(warehouse)
     select = ["stg_raw__lobbying", "stg_raw__macro_series"]
