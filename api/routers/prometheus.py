@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
@@ -15,6 +14,8 @@ from api import freshness, queries
 from api.dependencies import Read
 from api.errors import NotReady
 from api.store import Provenance, Reader
+from pas_lib.clock import Clock
+from pas_lib.errors import PasError
 
 router = APIRouter(tags=["system"])
 
@@ -28,9 +29,9 @@ _TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def scrape(request: Request, read: Read) -> Response:
     """Return gauges and counters in Prometheus' text format. A store that is away shows as `pas_up 0`."""
-    now = request.app.state.market_clock.now()
+    clock: Clock = request.app.state.market_clock
     try:
-        families = read(lambda reader: list(_families(reader, now)))
+        families = read(lambda reader: list(_families(reader, clock)))
         is_up = True
     except NotReady:
         families, is_up = [], False
@@ -63,13 +64,14 @@ def _gauge(name: str, text: str, value: float | None) -> Iterator[Metric]:
         yield GaugeMetricFamily(name, text, value=value)
 
 
-def _families(reader: Reader, now: datetime) -> Iterator[Metric]:
+def _families(reader: Reader, clock: Clock) -> Iterator[Metric]:
     """Yield every family that has data; what the warehouse does not know is left out."""
     parts: tuple[Callable[[Reader], Iterator[Metric]], ...] = (
         _account,
         _decision,
         _trading,
-        lambda r: _collection(r, now),
+        lambda r: _ages(r, clock),
+        _collection,
         _steps,
         _warehouse,
     )
@@ -144,7 +146,11 @@ def _trading(reader: Reader) -> Iterator[Metric]:
         yield from _gauge("pas_reconciliation_clean", "whether books and broker agreed last", float(bool(clean)))
 
 
-def _collection(reader: Reader, now: datetime) -> Iterator[Metric]:
+def _ages(reader: Reader, clock: Clock) -> Iterator[Metric]:
+    try:
+        now = clock.now()
+    except PasError as error:  # in the sandbox the market's time is the sandbox's, which may be away
+        raise NotReady(str(error)) from None
     behind = GaugeMetricFamily("pas_dataset_behind_days", "days a dataset lags the current session", labels=["dataset"])
     stale = GaugeMetricFamily("pas_dataset_stale", "whether a dataset is older than tolerated", labels=["dataset"])
     loaded = GaugeMetricFamily("pas_dataset_loaded_time_seconds", "last successful load", labels=["dataset"])
@@ -157,6 +163,9 @@ def _collection(reader: Reader, now: datetime) -> Iterator[Metric]:
     yield behind
     yield stale
     yield loaded
+
+
+def _collection(reader: Reader) -> Iterator[Metric]:
     runs = CounterMetricFamily("pas_ingest_runs", "loads by outcome", labels=["dataset", "status"])
     for dataset, status, number in reader.fetch(
         "select dataset, status, count(*) from ops.ingest_runs group by dataset, status order by dataset, status"
