@@ -46,7 +46,7 @@ install-service: $(STAMP) ## Put the programs of the stack under systemd (user u
 uninstall-service: $(STAMP) ## Stop the service and take it away; data stays
 	@$(BIN)/python -m pas_lib.stack uninstall-service
 
-test: $(STAMP) ## Run the tests on real engines (at most 15 minutes)
+test: $(STAMP) ## Run the tests on real engines (about a quarter of an hour)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --timeout 600
 
 test-fast: $(STAMP) ## Run the tests that need no server (at most a minute)
