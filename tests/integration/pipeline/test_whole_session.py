@@ -167,6 +167,18 @@ def test_from_sites_to_fills_and_back_to_the_raw_rows(
         assert all(row["content_hash"] for row in told["rows"])
 
 
+def _risen(warehouse: Warehouse) -> set[str]:
+    """Return the stocks mentioned at least ten times in the newest capture, and more often than in the one before."""
+    rows = warehouse.rows(
+        "select m.capture_date, m.symbol, m.mentions from staging.stg_raw__reddit_mentions m"
+        " where m.forum = 'all-stocks' and not m.is_common_word"
+        " and exists (select from raw.securities s where s.symbol = m.symbol and s.asset_class = 'stock')"
+    )
+    newest, before = sorted({row["capture_date"] for row in rows}, reverse=True)[:2]
+    counts = {day: {r["symbol"]: r["mentions"] for r in rows if r["capture_date"] == day} for day in (newest, before)}
+    return {name for name, n in counts[newest].items() if n >= 10 and n > counts[before].get(name, 0)}
+
+
 @pytest.mark.slow
 def test_what_is_compared_with_a_week_before_trades_from_the_second_week_on(
     sandbox: RunningSandbox, configured: Settings, warehouse: Warehouse
@@ -185,7 +197,10 @@ def test_what_is_compared_with_a_week_before_trades_from_the_second_week_on(
     assert mentions is not None
     assert searches is not None
     assert mentions.session == searches.session == weeks[-1]
-    assert len(mentions.weights) > 5
+    risen = _risen(warehouse)
+    assert 3 < len(risen) < 15  # fewer than it may hold: all of them, and the rest in cash
+    assert {mentions.symbols[key] for key in mentions.weights.index} == risen
+    assert mentions.weights.tolist() == pytest.approx([1 / 15] * len(risen))
     assert len(searches.weights) > 1
     assert [item.session for item in model.weights["wsb_buzz"]] == weeks[1:]
 
