@@ -184,6 +184,10 @@ class Dataset:
         Sources whose parser numbers rows for good: of rows that come twice, because pages overlap, one counts.
     rules : tuple of Rule
         What a valid row fulfils.
+    document : str, optional
+        Column with the number of the document a row was read from, where sources list their documents.
+    document_day : str, optional
+        Column with the day a document was filed on.
     resolve : Resolve, optional
         Settles a payload's rows against the current rows; for small tables.
     named : Named, optional
@@ -224,6 +228,8 @@ class Dataset:
     ordinal: str | None = None
     numbered_by: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    document: str | None = None
+    document_day: str | None = None
     resolve: Resolve | None = None
     named: Named | None = None
     windowed: bool = False

@@ -89,6 +89,8 @@ DATASET = Dataset(
     scope_columns=("politician",),
     ordinal="ordinal",
     numbered_by=("house_clerk", "senate_efd"),
+    document="document",
+    document_day="report_date",
     rules=(
         Rule("the trade's date is implausible", _outside("transaction_date")),
         Rule("the report's date is implausible", _outside("report_date")),

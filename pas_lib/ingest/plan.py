@@ -287,7 +287,18 @@ def _documents(dataset: Dataset, settings: Settings, warehouse: Warehouse, now: 
     if not names:
         return frozenset()
     found = warehouse.rows(_DOCUMENTS, (NOT_THERE, dataset.name, names, now - _ASKED_AGAIN_FOR))
-    return frozenset(document_name(row["url"]) for row in found)
+    known = frozenset(document_name(row["url"]) for row in found)
+    if dataset.document is None:
+        return known
+    # What has vanished from its list and comes back is read again.
+    gone = warehouse.rows(
+        f"select source_url as url from (select distinct on (source, {', '.join(dataset.key)}) source_url, is_deleted"  # noqa: S608
+        f" from {dataset.table} where source = any(%s)"
+        f" order by source, {', '.join(dataset.key)}, known_at desc, row_id desc) latest"
+        " group by source_url having bool_and(is_deleted)",
+        (names,),
+    )
+    return known - {document_name(row["url"]) for row in gone}
 
 
 def _symbols(warehouse: Warehouse, first: date, loaded: dict[str, date], now: datetime, benchmark: str) -> list[str]:

@@ -289,7 +289,14 @@ def _land(
     tolerate = 0 if reach.is_stated else int(data.max_failed_share * len(ask.items))
     for site in _sources(data, ask.settings):
         try:
+            first_of: dict[int, int] = {}
             for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left, shared):
+                begin_at = first_of.setdefault(done, len(files))
+                if page.anew:
+                    for void in files[begin_at:]:
+                        if void.path.startswith(f"{begun.folder}/"):
+                            landing.remove(void.path)
+                    del files[begin_at:]
                 files.append(landing.write(begun.folder, number, page))
                 number += not page.landed
                 if progress is not None:
@@ -538,6 +545,7 @@ def read_run(
                 manifest.run_id,
                 now,
                 tables.get(name),
+                fetched_at=manifest.fetched_at,
                 accepts_fewer=manifest.accepted is not None,
             ),
             current_rows(conn, catalogue()[name], tables.get(name)),

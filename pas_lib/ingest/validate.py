@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import QuarantineError
 from pas_lib.ingest.mapping import SymbolFiller
-from pas_lib.sources.base import Batch, Payload
+from pas_lib.sources.base import Batch, Listing, Payload
 from pas_lib.warehouse.bitemporal import News, VersionedLoad
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Intake:
         #: per source: answers, and what they held
         self.answers: Counter[str] = Counter()
         self.held: Counter[str] = Counter()
+        self._lists: dict[tuple[str, str], list[Listing]] = {}
         self._buffers: dict[str, _Buffer] = {}
         self._fetched_at: datetime | None = None
         self._symbols = SymbolFiller(dataset.named, names) if dataset.named is not None and names is not None else None
@@ -99,6 +100,8 @@ class Intake:
             record = orjson.dumps(dict(reject.record), default=str).decode()
             self.refused.append(_Refused(payload.source, payload.url, path, reject.reason, record, reject.expected))
         self.listed = self.listed or batch.listing
+        if batch.listed is not None:
+            self._lists.setdefault((payload.source, batch.listed.name), []).append(batch.listed)
         buffer = self._buffers.setdefault(payload.source, _Buffer())
         table = conform(self.dataset, batch)
         if self._symbols is not None:
@@ -129,6 +132,9 @@ class Intake:
             self._resolve()
         for source, buffer in self._buffers.items():
             self._flush(source, buffer)
+        for (source, _), pages in self._lists.items():
+            if (whole := _whole(pages)) is not None:
+                self.load.add_listing(whole, source)
         invalid = [row for row in self.refused if not row.expected]
         total = self.parsed + len(invalid)
         if limited and total and len(invalid) > self.dataset.max_quarantine_share * total:
@@ -145,6 +151,9 @@ class Intake:
     def notes(self) -> list[str]:
         """Return what people should know: the names that have no symbol, the documents that cannot be read."""
         found = self._symbols.notes() if self._symbols is not None else []
+        for (source, name), pages in self._lists.items():
+            if _whole(pages) is None:
+                found.append(f"the list {name} of {source} has shifted while it was read: it ends nothing")
         unread = [row for row in self.refused if row.expected]
         if unread:
             found.append(
@@ -229,6 +238,14 @@ class Intake:
                 # PostgreSQL's JSON cannot hold a NUL; the payload in the landing still does.
                 record = row.record.replace("\\u0000", "")
                 copy.write_row((self.dataset.name, row.source, run_id, row.url, row.path, row.reason, record, now))
+
+
+def _whole(pages: list[Listing]) -> Listing | None:
+    """Return a list made of its pages; None where they do not hold what is counted."""
+    named = frozenset[str]().union(*(page.documents for page in pages))
+    if {page.total for page in pages} != {len(named)}:
+        return None
+    return replace(pages[0], documents=named)
 
 
 def _repeat_urls(urls: list[tuple[str, str, int]]) -> pa.Array:

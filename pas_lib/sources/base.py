@@ -94,6 +94,8 @@ class Payload:
         Where the bytes lie in the landing already; empty for bytes that have just come.
     unchanged : bool
         The site said that nothing has changed since these bytes were fetched.
+    anew : bool
+        The first page of a list that is read once more, because it shifted: its pages before are void.
     """
 
     source: str
@@ -110,6 +112,7 @@ class Payload:
     last_modified: str = ""
     landed: str = ""
     unchanged: bool = False
+    anew: bool = False
 
     def error(self, what: str, *, field_name: str = "") -> PayloadError:
         """Return a one-line error that names the site, the address and, if given, the field."""
@@ -136,6 +139,32 @@ class Reject:
     expected: bool = False
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A list of the documents that a site has, or a page of it.
+
+    Parameters
+    ----------
+    name : str
+        Which list: its pages have the same name.
+    documents : frozenset of str
+        Those named here.
+    total : int
+        How many the whole list names: pages that together name another number have shifted meanwhile, and say nothing.
+    within : str
+        Part of the address of every document that the list would name.
+    since, until : date, optional
+        First and last day of filing of which the list would name every document; open where it has no such bound.
+    """
+
+    name: str
+    documents: frozenset[str]
+    total: int
+    within: str
+    since: date | None = None
+    until: date | None = None
+
+
 @dataclass
 class Batch:
     """What one payload says about one dataset.
@@ -159,6 +188,8 @@ class Batch:
         The site does not know the item asked for.
     listing : bool
         The payload lists documents, and there may be nothing new among them: no rows are no failure then.
+    listed : Listing, optional
+        The documents that it lists: rows of a document that a complete list names no more have vanished.
     note : str
         For the report.
     """
@@ -171,6 +202,7 @@ class Batch:
     rejects: list[Reject] = field(default_factory=list)
     missing: bool = False
     listing: bool = False
+    listed: Listing | None = None
     note: str = ""
 
     @property
@@ -277,6 +309,15 @@ class Source(ABC):
 
     def follow(self, request: Request, payload: Payload) -> Request | None:  # noqa: ARG002 - part of the contract
         """Return the request for the next page, or None: most answers are complete."""
+        return None
+
+    def rows_of(self, request: Request, payload: Payload) -> Sequence[bytes] | None:  # noqa: ARG002 - as its peers
+        """Return what tells the rows of a page apart, in order, where they have no ids; None where they need not be.
+
+        A row that comes in while such a list is read pushes the last one of a page to the next, where nothing tells it
+        from another row that is equal. So where a page begins as the one before ends, or the first page is another one
+        in the end, the list is read once more.
+        """
         return None
 
     def expand(self, request: Request, payload: Payload) -> Iterable[Request]:  # noqa: ARG002 - part of the contract

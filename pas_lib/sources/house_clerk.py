@@ -22,6 +22,7 @@ from pas_lib.sources.base import (
     UNKNOWN_TIME,
     Ask,
     Batch,
+    Listing,
     Payload,
     Reject,
     Request,
@@ -263,7 +264,14 @@ def _listing(payload: Payload) -> Batch:
         if f.filed is None
     ]
     note = f"{len(reports)} transaction reports among {len(filings)} filings"
-    return Batch("politician_trades", listing=True, rejects=undated, note=note)
+    # The whole year stands in it, whatever window is asked for. One without any report says nothing about those known.
+    years = {filing.year for filing in reports}
+    named = frozenset(filing.document for filing in reports)
+    listed = None
+    if len(years) == 1 and "year" in payload.context:
+        year = payload.context["year"]
+        listed = Listing(f"{year}FD", named, len(named), f"/ptr-pdfs/{year}/")
+    return Batch("politician_trades", listing=True, listed=listed, rejects=undated, note=note)
 
 
 def _report(payload: Payload) -> Batch:

@@ -16,7 +16,7 @@ import queue
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -56,6 +56,8 @@ _LARGEST = 192 << 20
 _LONG = 16 << 20
 #: A whole body may take so many time-outs.
 _SLOWEST = 20
+#: A list that shifts while it is read is read so often.
+_READINGS = 3
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -207,6 +209,34 @@ class _Again(Exception):
         self.wait = wait
 
 
+class _ListRead:
+    """The pages of a list whose rows have no ids, as they are read: which of them have to be looked at once more."""
+
+    def __init__(self) -> None:
+        self.doubtful: list[tuple[Request, Sequence[bytes]]] = []
+        self._first: tuple[Request, Sequence[bytes]] | None = None
+        self._before: tuple[Request, Sequence[bytes]] | None = None
+
+    def add(self, asked: Request, rows: Sequence[bytes] | None) -> None:
+        """Take the next page."""
+        if rows is None:
+            return
+        page = (asked, rows)
+        if self._before is None:
+            self._first = page
+        elif self._first is not None and not self.doubtful:
+            self.doubtful.append(self._first)
+        if self._before is not None and self._before is not self._first and _goes_on(self._before[1], rows):
+            self.doubtful.append(self._before)
+        self._before = page
+
+
+def _goes_on(before: Sequence[bytes], rows: Sequence[bytes]) -> bool:
+    """Return whether a page begins as the one before ends."""
+    starts = [at for at, row in enumerate(before) if rows and row == rows[0]]
+    return any(list(before[at:]) == list(rows[: len(before) - at]) for at in starts)
+
+
 class Client:
     """Fetches requests of one source.
 
@@ -289,16 +319,31 @@ class Client:
         PayloadError
             If the answer is not what the site promises.
         """
+        for reading in range(_READINGS):
+            pages = _ListRead()
+            for number, page in enumerate(self._stream(request, pages, again=reading > 0)):
+                yield replace(page, anew=reading > 0 and number == 0)
+            if all(self._says_the_same(asked, rows) for asked, rows in pages.doubtful):
+                return
+        where = strip_credentials(request.url)
+        raise SourceError(f"{self.source.name}: the list changed whenever it was read, {_READINGS} times, at {where}")
+
+    def _says_the_same(self, asked: Request, rows: Sequence[bytes]) -> bool:
+        """Return whether a page that was read says the same now."""
+        return self.source.rows_of(asked, self._retrying(asked, again=True)) == rows
+
+    def _stream(self, request: Request, pages: _ListRead, *, again: bool) -> Iterator[Payload]:
         following: Request | None = request
         count = 0
         before = b""
         while following is not None:
             asked = following
-            page = self._retrying(asked)
+            page = self._retrying(asked, again=again)
             said = hashlib.sha256(page.body).digest()
             if said == before:
                 raise SourceError(f"{self.source.name}: the page before came once more at {page.url}")
             before = said
+            pages.add(asked, self.source.rows_of(asked, page))
             yield page
             if left := self.source.leaves(asked, page):
                 self.left.append(left)
@@ -372,7 +417,7 @@ class Client:
                 raise
             return ()
 
-    def _retrying(self, request: Request) -> Payload:
+    def _retrying(self, request: Request, *, again: bool = False) -> Payload:
         retrying = Retrying(
             stop=stop_after_attempt(self.attempts),
             retry=retry_if_exception_type(_Again),
@@ -384,14 +429,14 @@ class Client:
         def attempt() -> Payload:
             nonlocal bodies
             try:
-                return self._once(request)
+                return self._once(request, plainly=again)
             except PayloadError as error:
                 bodies += 1
                 if bodies >= 2:
                     raise
                 raise _Again(error) from None
 
-        already = self.memory.answered(request_key(request)) if self.memory is not None else None
+        already = self.memory.answered(request_key(request)) if self.memory is not None and not again else None
         if already is not None:
             return already
         try:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
+import orjson
+
 from pas_lib.clock import NY
 from pas_lib.sources import congress, insiders, quiver_contracts, quiver_lobbying
 from pas_lib.sources.base import (
@@ -36,6 +38,8 @@ _FIELDS = {
     "report_date": ("ReportDate", "Filed"),
 }
 _V2_ONLY = "Trade_Size_USD"
+#: Returns since the trade: they differ from hour to hour.
+_COMPUTED = re.compile(r"excess.?return|change", re.I)
 _INSIDER_FIELDS = ("Ticker", "Date", "Name", "TransactionCode", "Shares", "PricePerShare", "fileDate")
 
 #: Datasets asked for by a window of dates: the last part of the path, and what reads the rows.
@@ -112,6 +116,15 @@ class QuiverApi(Source):
             if days and min(days) < request.context["start"]:
                 return None
         return request.with_params(page=str(int(request.params["page"]) + 1))
+
+    def rows_of(self, request: Request, payload: Payload) -> list[bytes] | None:
+        """Return the rows of a page without what is computed from prices: they have no ids, and come newest first."""
+        if "page" not in request.params or _is_long(payload):
+            return None
+        return [
+            orjson.dumps({name: value for name, value in row.items() if not _COMPUTED.search(name)})
+            for row in self._rows(payload)
+        ]
 
     def recognises(self, body: bytes) -> bool:
         """Return whether a body is an array of trades, one quoted row, or one of the API's refusals."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,8 +20,10 @@ from pas_lib.clock import NY
 from pas_lib.errors import PayloadError
 from pas_lib.sources import congress
 from pas_lib.sources.base import (
+    UNKNOWN_TIME,
     Ask,
     Batch,
+    Listing,
     Payload,
     Reject,
     Request,
@@ -40,6 +42,8 @@ BATCH = 300
 _PAGE = 100
 _YEARS_BACK = 2
 _HISTORY_START = date(2012, 1, 1)
+#: The day listed and the day of filing that a report states may differ: the edges of a window list not all.
+_EDGE = timedelta(days=7)
 #: The search's code of periodic transaction reports.
 _KIND = "[11]"
 _TOKEN = re.compile(rb"name=[\"']csrfmiddlewaretoken[\"']\s+value=[\"']([^\"']+)[\"']")
@@ -279,7 +283,7 @@ class SenateEfd(Source):
             if not total or (not found and payload.context.get("start", "0") == "0"):
                 raise payload.error("the search found no reports", field_name="data")
             note = f"{len(found)} of {total} reports, {sum(report.paper for report in found)} of them on paper"
-            return [Batch("politician_trades", listing=True, note=note)]
+            return [Batch("politician_trades", listing=True, listed=_listed(payload, total, found), note=note)]
         if self.session_over(payload):
             raise payload.error("the session is over: the site's terms came instead")
         if wants == "search":
@@ -292,6 +296,18 @@ def _search(payload: Payload) -> tuple[int, list[Found]]:
         return read_search(payload.body)
     except ValueError as error:
         raise payload.error(str(error), field_name="data") from None
+
+
+def _listed(payload: Payload, total: int, found: list[Found]) -> Listing | None:
+    """Return what a page of a search lists, and of which days of filing all pages together list everything."""
+    context = payload.context
+    if "since" not in context or "until" not in context or payload.fetched_at == UNKNOWN_TIME:
+        return None
+    since, until = (date.fromisoformat(context[name]) for name in ("since", "until"))
+    named = frozenset(report.document for report in found)
+    # Nothing is filed after today.
+    last = until - _EDGE if until < payload.fetched_at.astimezone(NY).date() else until
+    return Listing(f"{since}_{until}", named, total, "/search/view/", since + _EDGE, last)
 
 
 def _title(payload: Payload) -> str:

@@ -167,7 +167,10 @@ class SenateLda(Source):
             except (ValueError, TypeError) as error:
                 rejects.append(Reject({"filing_uuid": filing.filing_uuid}, str(error)))
         disclosed.number_equal(records, "filing_id")
-        return [Batch("lobbying", records=records, rejects=rejects)]
+        # All pages together state the days completely: they are counted. What is missing was withdrawn.
+        scopes = [{"scope_start": window[0], "scope_end": window[-1]}] if window else []
+        mentioned = [{"filing_id": str(reject.record["filing_uuid"]), "ordinal": 0} for reject in rejects]
+        return [Batch("lobbying", records=records, scopes=scopes, mentioned=mentioned, rejects=rejects)]
 
     def _filings(self, payload: Payload, rejects: list[Reject]) -> list[_Filing]:
         """Return the filings of a page; one that is not as promised is rejected by itself."""

@@ -157,6 +157,7 @@ class UsaSpending(Source):
         needed |= {"Award Amount"} if awards else {"Transaction Amount", "Action Date", "Mod"}
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
+        mentioned: list[dict[str, Any]] = []
         for row in rows:
             if not isinstance(row, dict) or not needed <= row.keys():
                 missing = next((name for name in sorted(needed) if not isinstance(row, dict) or name not in row), "")
@@ -165,6 +166,7 @@ class UsaSpending(Source):
                 records.append(_record(row, awards, payload.context.get("following") == "true"))
             except (ValueError, TypeError) as error:
                 rejects.append(Reject({name: row.get(name) for name in needed}, str(error)))
+                mentioned += _mentioned(row)
         # By content: another order of the same rows is no change.
         by_content = sorted(records, key=lambda r: (r["amount"] or 0.0, r["recipient"], r["description"] or ""))
         disclosed.number_equal(by_content, "contract_id", "modification", "action_date")
@@ -176,7 +178,7 @@ class UsaSpending(Source):
                     "scope_end": date.fromisoformat(payload.context["end"]),
                 }
             ]
-        return [Batch("gov_contracts", records=records, scopes=scopes, rejects=rejects)]
+        return [Batch("gov_contracts", records=records, scopes=scopes, mentioned=mentioned, rejects=rejects)]
 
 
 def _count(payload: Payload) -> int:
@@ -199,6 +201,16 @@ def _identities(payload: Payload) -> frozenset[str]:
         found.add(f"{name}\x1f{seen[name]}")
         seen[name] += 1
     return frozenset(found)
+
+
+def _mentioned(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the key of a transaction that cannot be read; nothing is concluded about the one that is known."""
+    try:
+        acted = disclosed.read_day(row["Action Date"])
+    except (KeyError, ValueError):
+        return []
+    key = {"contract_id": row["generated_internal_id"], "modification": str(row["Mod"] or ""), "action_date": acted}
+    return [{**key, "event_date": acted, "ordinal": 0}]
 
 
 def _record(row: dict[str, Any], award: bool, following: bool) -> dict[str, Any]:

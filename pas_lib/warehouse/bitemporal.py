@@ -20,10 +20,12 @@ import pyarrow.compute as pc
 
 from pas_lib.datasets.base import Dataset
 from pas_lib.errors import PayloadError
+from pas_lib.sources.base import Listing
 from pas_lib.warehouse.connection import copy_arrow, trusted
 
 _ANALYZE_FROM = 20_000
 _VANISH_FLOOR = 50
+_VANISH_DOCUMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,10 @@ class VersionedLoad:
     run_id : str
         Stamped on every row.
     now : datetime
-        Ingestion time; also ``known_at`` of changed versions and tombstones, unless the rule gives a later one.
+        Ingestion time.
+    fetched_at : datetime, optional
+        When the answers were fetched, where that was earlier: ``known_at`` of changed versions and tombstones, unless
+        the rule gives a later one.
     table : str, optional
         Another table of the same shape instead of the dataset's own.
     accepts_fewer : bool
@@ -144,12 +149,14 @@ class VersionedLoad:
         now: datetime,
         table: str | None = None,
         *,
+        fetched_at: datetime | None = None,
         accepts_fewer: bool = False,
     ) -> None:
         self.conn = conn
         self.dataset = dataset
         self.run_id = run_id
         self.now = now
+        self.fetched_at = min(now, fetched_at or now)
         self.table = table or dataset.table
         self.stage = f"stage_{dataset.name}"
         self.scope = f"scope_{dataset.name}"
@@ -157,6 +164,7 @@ class VersionedLoad:
         self.accepts_fewer = accepts_fewer
         self.overruled: list[Overruled] = []
         self._scopes = 0
+        self._listings: list[tuple[str, Listing]] = []
         own = ", ".join(f"{column.name} {column.type}" for column in dataset.columns)
         parts = ", ".join(f"{field.name} {_sql_type(field.type)}" for field in dataset.scope_schema)
         conn.execute(trusted(f"drop table if exists pg_temp.{self.stage}, pg_temp.{self.scope}"))
@@ -195,6 +203,12 @@ class VersionedLoad:
             copy_arrow(self.conn, table.append_column("source", pa.repeat(source, table.num_rows)), self.scope)
             self._scopes += table.num_rows
 
+    def add_listing(self, listing: Listing, source: str) -> None:
+        """Take a complete list of documents: rows of those it would name and does not have vanished."""
+        if self.dataset.document is None or self.dataset.document_day is None:
+            raise ValueError(f"{self.dataset.name} has no documents")
+        self._listings.append((source, listing))
+
     def merge(self) -> tuple[int, int, int]:
         """Insert new and changed versions and tombstones.
 
@@ -213,11 +227,12 @@ class VersionedLoad:
             self._number()
         self.conn.execute(trusted(f"analyze {self.stage}"))
         deleted = self._tombstones() if self._scopes else 0
+        deleted += self._unlisted()
         key = ", ".join(f"s.{name}" for name in data.key)
         own = ", ".join(column.name for column in data.columns if column.name != "event_date")
         picked = ", ".join(f"d.{column.name}" for column in data.columns if column.name != "event_date")
         same = " and ".join(f"r.{name} = s.{name}" for name in data.key)
-        values = {"now": self.now, "run": self.run_id}
+        values = {"now": self.now, "run": self.run_id, "fetched": self.fetched_at}
         insert = (
             f"insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,"
             f" is_deleted, {own})"
@@ -253,7 +268,7 @@ class VersionedLoad:
                 ), added as (
                     {insert}
                     select d.source, d.event_date,
-                           case when {first} then d.known_at else greatest(d.known_at, d.before, %(now)s) end,
+                           case when {first} then d.known_at else greatest(d.known_at, d.before, %(fetched)s) end,
                            %(now)s, d.source_url, %(run)s, d.content_hash, false, {picked}
                     from diff d
                 )
@@ -366,7 +381,7 @@ class VersionedLoad:
         statement = f"""
             with latest as (
                 select distinct on (r.source, {keys}) r.* from {self.table} r
-                join {self.scope} c on r.source = c.source{parts}
+                join (select distinct * from {self.scope}) c on r.source = c.source{parts}
                      and (c.scope_start is null or r.event_date >= c.scope_start)
                      and (c.scope_end is null or r.event_date <= c.scope_end)
                 order by r.source, {keys}, r.known_at desc, r.row_id desc
@@ -376,23 +391,89 @@ class VersionedLoad:
             ), added as (
                 insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
                                           is_deleted, {own})
-                select g.source, g.event_date, greatest(g.known_at, %(now)s), %(now)s, g.source_url, %(run)s,
+                select g.source, g.event_date, greatest(g.known_at, %(fetched)s), %(now)s, g.source_url, %(run)s,
                        g.content_hash, true, {picked}
                 from gone g
             )
-            select (select count(*) from gone), (select count(*) from latest where not is_deleted)
+            select l.source, count(*), (select count(*) from gone g where g.source = l.source)
+            from latest l where not l.is_deleted group by l.source order by l.source
         """
         self.conn.execute(trusted(f"analyze {self.scope}"))
-        found = self.conn.execute(trusted(statement), {"now": self.now, "run": self.run_id}).fetchone()
-        gone, known = found or (0, 0)
-        if gone > _VANISH_FLOOR and gone > data.max_vanished_share * known:
-            if not self.accepts_fewer:
-                raise PayloadError(
-                    f"{data.name}: {gone} of {known} known rows would vanish; nothing was loaded",
-                    hint="the site's answer is probably incomplete; if it is true: --accept-rows",
-                )
-            self.overruled.append(Overruled(data.name, "vanished", gone, known))
-        return int(gone)
+        values = {"now": self.now, "run": self.run_id, "fetched": self.fetched_at}
+        by_source = self.conn.execute(trusted(statement), values).fetchall()
+        total = sum(gone for _, _, gone in by_source)
+        # Beside another source's rows those of one would not be missed.
+        together = (None, sum(known for _, known, _ in by_source), total)
+        for source, known, gone in (together, *by_source):
+            if gone > _VANISH_FLOOR and gone > data.max_vanished_share * known:
+                self._refuse_vanishing(source, gone, known)
+                break
+        return int(total)
+
+    def _unlisted(self) -> int:
+        """End the rows of documents that are not on any of the lists of their source."""
+        data = self.dataset
+        keys = ", ".join(f"r.{name}" for name in data.key)
+        own = ", ".join(column.name for column in data.columns if column.name != "event_date")
+        picked = ", ".join(f"g.{column.name}" for column in data.columns if column.name != "event_date")
+        same = " and ".join(f"s.{name} = g.{name}" for name in data.key)
+        statement = f"""
+            with latest as (
+                select distinct on ({keys}) r.* from {self.table} r where r.source = %(source)s
+                order by {keys}, r.known_at desc, r.row_id desc
+            ), covered as materialized (
+                select * from latest g where not g.is_deleted and g.{data.document} <> ''
+                and strpos(g.source_url, %(within)s) > 0
+                and (%(since)s::date is null or g.{data.document_day} >= %(since)s::date)
+                and (%(until)s::date is null or g.{data.document_day} <= %(until)s::date)
+            ), gone as materialized (
+                select g.* from covered g where not (g.{data.document} = any(%(named)s))
+                and not exists (select 1 from {self.stage} s where s.source = g.source and {same})
+            ), added as (
+                insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
+                                          is_deleted, {own})
+                select g.source, g.event_date, greatest(g.known_at, %(fetched)s), %(now)s, g.source_url, %(run)s,
+                       g.content_hash, true, {picked}
+                from gone g
+            )
+            select (select count(*) from gone), (select count(*) from covered),
+                   (select count(distinct {data.document}) from gone),
+                   (select count(distinct {data.document}) from covered)
+        """
+        total = 0
+        for source, listing in self._listings:
+            # A document may have moved to another list.
+            named = set().union(*(other.documents for name, other in self._listings if name == source))
+            found = self.conn.execute(
+                trusted(statement),
+                {
+                    "source": source,
+                    "within": listing.within,
+                    "since": listing.since,
+                    "until": listing.until,
+                    "named": sorted(named),
+                    "now": self.now,
+                    "run": self.run_id,
+                    "fetched": self.fetched_at,
+                },
+            ).fetchone()
+            gone, known, documents, of = found or (0, 0, 0, 0)
+            many = documents > _VANISH_DOCUMENTS and documents > data.max_vanished_share * of
+            if many or (gone > _VANISH_FLOOR and gone > data.max_vanished_share * known) or documents == of > 1:
+                self._refuse_vanishing(source, gone, known)
+            total += gone
+        return int(total)
+
+    def _refuse_vanishing(self, source: str | None, gone: int, known: int) -> None:
+        """Refuse that so many rows (of one source) vanish, unless a person has said that it is true."""
+        name = self.dataset.name
+        if not self.accepts_fewer:
+            where = f"{name}, {source}" if source else name
+            raise PayloadError(
+                f"{where}: {gone} of {known} known rows would vanish; nothing was loaded",
+                hint="the site's answer is probably incomplete; if it is true: --accept-rows",
+            )
+        self.overruled.append(Overruled(name, "vanished", gone, known))
 
     def _has_open_parts(self) -> bool:
         test = " or ".join(f"{name} is null" for name in self.dataset.scope_columns)

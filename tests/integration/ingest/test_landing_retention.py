@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from pas_lib.errors import PasError
-from pas_lib.ingest import replay
+from pas_lib.errors import PasError, PayloadError, QuarantineError, SourceError
+from pas_lib.ingest import load_refused, replay
 from pas_lib.ingest.retention import prune_landing
 from pas_lib.landing import Landing, Manifest
+from tests.support.loopback import Answer, Seen
 from tests.support.road import Road
 
 
@@ -122,3 +126,78 @@ def test_bytes_a_younger_run_refers_to_stay(road: Road) -> None:
     assert prune(road, 1) == (0, 0)
     road.at(2026, 5, 2, 12)
     assert prune(road, 20)[1] == len(before)
+
+
+def refused_files(road: Road) -> list[str]:
+    root = Path(road.settings.landing_url)
+    return sorted(str(path.relative_to(root)) for path in road.landed() if path.relative_to(root).parts[0] == "refused")
+
+
+def test_what_was_refused_goes_as_a_whole_and_only_when_it_is_old(road: Road):
+    ranking = {"count": 1, "pages": 1, "current_page": 1}
+
+    def site(request: Seen) -> Answer | None:
+        if not request.path.startswith("/apewisdom"):
+            return None
+        return Answer(json.dumps({**ranking, "results": [row]})) if row else Answer("<html>challenge</html>")
+
+    row: dict[str, Any] = {"rank": 0, "ticker": "AAA", "name": "A", "mentions": -5, "upvotes": 1}
+    row |= {"rank_24h_ago": 1, "mentions_24h_ago": 5}
+    road.world.instead = site
+    # A run that could not be loaded, with its payload, and an answer that was no answer.
+    with pytest.raises(QuarantineError):
+        road.collect("reddit_mentions")
+    row.clear()
+    road.at(2026, 1, 31, 2)
+    with pytest.raises(PayloadError):
+        road.collect("reddit_mentions")
+    waiting = refused_files(road)
+    assert [path.count("/") for path in waiting] == [4, 2] or [path.count("/") for path in waiting] == [2, 4]
+    landed = payloads(road)
+    road.at(2026, 2, 20, 1)
+    assert prune(road, 30) == (0, 0)
+    assert (refused_files(road), payloads(road)) == (waiting, landed)
+    road.at(2026, 3, 15, 1)
+    runs, removed = prune(road, 30)
+    assert (refused_files(road), payloads(road)) == ([], set())
+    assert (runs, removed) == (2, 2)
+    assert prune(road, 30) == (0, 0)
+
+
+def test_within_the_time_a_refused_run_is_still_loaded_after_a_mend(road: Road, monkeypatch: pytest.MonkeyPatch):
+    answer = {"count": 1, "pages": 1, "current_page": 1}
+    row = {"rank": 1, "ticker": "AAA", "name": "A", "mentions": -5, "upvotes": 1}
+    body = json.dumps({**answer, "results": [row | {"rank_24h_ago": 1, "mentions_24h_ago": 5}]})
+    road.world.instead = lambda request: Answer(body) if request.path.startswith("/apewisdom") else None
+    with pytest.raises(QuarantineError):
+        road.collect("reddit_mentions")
+    road.at(2026, 2, 20, 1)
+    assert prune(road, 30) == (0, 0)
+    mended = "pas_lib.ingest.validate.find_invalid"
+    monkeypatch.setattr(mended, lambda dataset, table: (pa.repeat(False, table.num_rows), {}))
+    loaded = load_refused("reddit_mentions", settings=road.settings, clock=road.clock, warehouse=road.warehouse)
+    assert [result.new for result in loaded] == [1]
+    assert refused_files(road) == []
+
+
+def test_what_a_collection_left_that_broke_off_goes_too(road: Road):
+    road.collect("universe")
+
+    def site(request: Seen) -> Answer | None:
+        return Answer("no", 500) if request.path.endswith("/SML") else None
+
+    road.world.instead = site
+    before = payloads(road)
+    with pytest.raises(SourceError):
+        road.collect("prices")
+    left = payloads(road) - before
+    assert left
+    road.world.instead = lambda request: None
+    road.warehouse.execute("delete from ops.cache")
+    road.at(2026, 2, 10, 1)
+    assert prune(road, 30) == (0, 0)
+    road.at(2026, 3, 15, 1)
+    assert prune(road, 60) == (0, 0)
+    assert left <= payloads(road)
+    assert prune(road, 30)[1] >= len(left)
+    assert not left & payloads(road)
