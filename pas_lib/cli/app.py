@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from pas_lib.cli.common import Answered
 from pas_lib.errors import PasError
 
 app = typer.Typer(
@@ -55,21 +57,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 when it went well, 1 for an expected failure (one line on standard error), 2 for wrong usage, 70 for a
-        defect of the program (one line; the trace is shown with ``PAS_RUN_TRACE=1``), 130 when interrupted.
+        defect of the program (one line; the trace is shown with ``PAS_RUN_TRACE=1``), 130 when interrupted. With
+        ``--json`` a command that has not answered yet says it on standard output as well: ``{"error", "status"}``.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    before_the_end = words[: words.index("--")] if "--" in words else words
+    as_json = "--json" in before_the_end
+    Answered.yet = False
     try:
-        answer = app(args=list(arguments) if arguments is not None else None, prog_name="pas", standalone_mode=False)
+        answer = app(args=words, prog_name="pas", standalone_mode=False)
     except PasError as error:
-        return _say(str(error), 1)
+        return _say(str(error), 1, as_json)
     except Exit as done:
         return int(done.exit_code)
     except Abort:
-        return _say("interrupted", 130)
+        return _say("interrupted", 130, as_json)
     except TyperException as error:
-        told = error.format_message() if hasattr(error, "format_message") else str(error)
-        return _say(" ".join(told.split()), 2)
+        if not words:
+            print(error.format_message(), file=sys.stderr)
+            return 2
+        return _say(" ".join(error.format_message().split()), 2, as_json)
     except KeyboardInterrupt:
-        return _say("interrupted", 130)
+        return _say("interrupted", 130, as_json)
     except BrokenPipeError:
         # The reader (head, less) went away; nothing is wrong here.
         sys.stderr.close()
@@ -78,19 +87,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("PAS_RUN_TRACE"):
             traceback.print_exc()
         text = " ".join(str(error).split())
-        return _say(f"unexpected {type(error).__name__}: {text} (PAS_RUN_TRACE=1 shows where)", 70)
+        return _say(f"unexpected {type(error).__name__}: {text} (PAS_RUN_TRACE=1 shows where)", 70, as_json)
+    if answer == 130:
+        # What typer makes of an interrupt.
+        return _say("interrupted", 130, as_json)
     return int(answer) if isinstance(answer, int) else 0
 
 
-def _say(message: str, status: int) -> int:
+def _say(message: str, status: int, as_json: bool) -> int:
     print(f"pas: {message}", file=sys.stderr)
+    if as_json and not Answered.yet:
+        print(json.dumps({"error": message, "status": status}, ensure_ascii=False))
     return status
 
 
 def main() -> None:
     """Entry point of ``pas``."""
+    from pas_lib.stack.signals import as_interrupt
+
     # Of a library of the embedded PostgreSQL; it finds a folder without being told one.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+    # What was begun is ended in order, whoever asks for the end.
+    as_interrupt()
     sys.exit(run())
 
 

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -70,6 +71,43 @@ class Context:
         from pas_lib.notify import announce
 
         announce(self.settings, self.clock, self.warehouse)
+
+
+def default_to(group: typer.Typer, name: str, show: Callable[[bool], None]) -> None:
+    """Make a group of commands, called without one, do what one of them does; its ``--json`` counts for what follows.
+
+    Parameters
+    ----------
+    group : Typer
+        The group.
+    name : str
+        The command, as its help names it.
+    show : callable
+        Called with whether JSON is wanted.
+    """
+    told = f"{group.info.help} Alone: {name}."
+
+    @group.callback(invoke_without_command=True, help=told)
+    def alone(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+        if ctx.invoked_subcommand is None:
+            show(as_json)
+        elif as_json:
+            ctx.default_map = {ctx.invoked_subcommand: {"as_json": True}}
+
+
+@contextmanager
+def working(title: str) -> Iterator[None]:
+    """Show on a terminal's standard error that long work goes on, and for how long; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(title, total=None)
+        yield
 
 
 def context() -> Context:
@@ -139,13 +177,21 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+class Answered:
+    """Whether a command has written its JSON: what fails after that must not write a second document."""
+
+    yet = False
+
+
 def print_json(value: Any) -> None:
     """Write one JSON document to standard output."""
+    Answered.yet = True
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def print_json_line(value: Any) -> None:
     """Write one JSON record on a line of its own."""
+    Answered.yet = True
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -11,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from pas_lib.cli.common import AsOf, JsonFlag, context, parse_date, print_json, print_json_line, print_table
+from pas_lib.cli.common import (
+    AsOf,
+    JsonFlag,
+    context,
+    parse_date,
+    print_json,
+    print_json_line,
+    print_table,
+    working,
+)
 from pas_lib.errors import PasError
 
 
@@ -117,13 +126,9 @@ def replay(
         columns = ["looked_at", "payloads", "resolved", "superseded", "refused", "new", "changed"]
         print_table(f"{found.dataset}: quarantine", columns, [[getattr(found, column) for column in columns]])
         return
-    result = run(
-        name,
-        settings=here.settings,
-        warehouse=here.warehouse,
-        since=parse_date(since, "--since") if since else None,
-        replace=replace,
-    )
+    first = parse_date(since, "--since") if since else None
+    with working(f"building raw.{name} from the landing"):
+        result = run(name, settings=here.settings, warehouse=here.warehouse, since=first, replace=replace)
     if as_json:
         print_json(result)
     else:
@@ -171,7 +176,8 @@ def build(
         raise UnknownName("part of the build", part, ["transform", "evaluate", "all"])
     here = context()
     session = here.session(as_of)
-    result = Dbt.from_settings(here.settings).build(session, part=cast("Part", part), full_refresh=full_refresh)
+    with working(f"building the models of {session}"):
+        result = Dbt.from_settings(here.settings).build(session, part=cast("Part", part), full_refresh=full_refresh)
     if as_json:
         print_json({"session": session, "seconds": result.seconds, "statuses": dict(result.statuses)})
         return

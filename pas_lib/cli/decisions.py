@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pas_lib.cli.common import AsOf, Context, JsonFlag, context, plain, print_json, print_table
+from pas_lib.cli.common import AsOf, Context, JsonFlag, context, plain, print_json, print_table, working
 from pas_lib.errors import PasError, UnknownName
 
 if TYPE_CHECKING:
@@ -233,9 +233,12 @@ def decide(
     here = context()
     session = here.session(as_of)
     if recompute:
-        _show_again(again(session, here.settings, here.warehouse), as_json)
+        with working(f"deciding {session} again"):
+            found = again(session, here.settings, here.warehouse)
+        _show_again(found, as_json)
         return
-    result = run(session, here.settings, here.clock, here.warehouse, dry_run=dry_run)
+    with working(f"deciding {session}"):
+        result = run(session, here.settings, here.clock, here.warehouse, dry_run=dry_run)
     if not dry_run:
         here.announce()
     shadow = beside(here.warehouse, result) if dry_run else None

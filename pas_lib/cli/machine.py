@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from pas_lib.cli.common import Context, JsonFlag, context, print_json, print_table
+from pas_lib.cli.common import Context, JsonFlag, context, print_json, print_table, working
 from pas_lib.errors import PasError
 
 
@@ -19,25 +20,25 @@ def run(
 ) -> None:
     """Run the whole job for the next session: collect, transform, decide, execute, evaluate."""
     if direct:
-        from rich.console import Console
-
         from pas_lib.settings import load_settings
         from pas_lib.stack.direct import run_direct
         from pas_lib.stack.progress import Progress
 
-        # With --json standard output belongs to the answer.
-        shown = Progress(Console(stderr=True, highlight=False, soft_wrap=True)) if as_json else Progress()
-        results = run_direct(load_settings(), sessions=sessions, progress=shown)
+        results = run_direct(
+            load_settings(), sessions=sessions, progress=Progress.beside_json() if as_json else Progress()
+        )
         if as_json:
             print_json(results)
         return
-    if as_json:
-        raise PasError("the whole stack answers in text", hint="--json goes with --direct")
-    from pas_lib.stack.__main__ import main as stack
+    from pas_lib.stack.__main__ import run as whole
 
-    status = stack(["run", *(["--once"] if once else []), "--sessions", str(sessions)])
-    if status:
-        raise typer.Exit(status)
+    whole(once=once, sessions=sessions, answer=_at_once if as_json else None)
+
+
+def _at_once(summary: dict[str, Any]) -> None:
+    """Answer in JSON before the end: the stack may stay up for days."""
+    print_json(summary)
+    sys.stdout.flush()
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def mirror(as_json: JsonFlag = False) -> None:
     from pas_lib.warehouse.mirror import refresh
 
     here = context()
-    published = refresh(here.settings, here.clock, here.warehouse)
+    with working("copying the warehouse"):
+        published = refresh(here.settings, here.clock, here.warehouse)
     if as_json:
         print_json(published)
     else:

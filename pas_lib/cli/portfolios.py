@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from pas_lib.cli.common import JsonFlag, context, parse_date, print_json, print_table
+from pas_lib.cli.common import JsonFlag, context, default_to, parse_date, print_json, print_table
 from pas_lib.errors import PasError
 
-portfolios = typer.Typer(help="Portfolios: manual ones are created, weighted and funded here.", no_args_is_help=True)
+portfolios = typer.Typer(help="Portfolios: manual ones are created, weighted and funded here.")
 
 Id = Annotated[str, typer.Argument(help="Id of the portfolio.")]
 Who = Annotated[str | None, typer.Option("--by", help="Your name; the log-in name by default.")]
@@ -228,4 +228,5 @@ def _say(text: str, as_json: bool) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    default_to(portfolios, "list", show)
     app.add_typer(portfolios, name="portfolios")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pas_lib import clock as calendar
-from pas_lib.cli.common import JsonFlag, context, parse_date, plain, print_json, print_table
+from pas_lib.cli.common import JsonFlag, context, parse_date, plain, print_json, print_table, working
 from pas_lib.errors import PasError
 
 if TYPE_CHECKING:
@@ -65,14 +65,10 @@ def backtest(
     here = context()
     source = DuckWarehouse(here.settings.mirror_path) if from_mirror else here.warehouse
     layers = Layers(is_allocated, has_cci, has_caps)
-    done = run_backtest(
-        source,
-        here.settings,
-        strategies or [],
-        parse_date(start, "--start") if start else None,
-        here.session(end),
-        Options(cost_bps, slippage_bps, delisting_return, layers, capital),
-    )
+    first, last = parse_date(start, "--start") if start else None, here.session(end)
+    options = Options(cost_bps, slippage_bps, delisting_return, layers, capital)
+    with working(f"backtesting {', '.join(strategies or []) or 'all strategies'}"):
+        done = run_backtest(source, here.settings, strategies or [], first, last, options)
     trials = count_trials(here.warehouse, done)
     run_id = store_backtest(here.warehouse, done, trials, now=calendar.SystemClock().now())
     page = None

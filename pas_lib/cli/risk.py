@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pas_lib.cli.common import AsOf, JsonFlag, context, print_json, print_table
+from pas_lib.cli.common import AsOf, JsonFlag, context, default_to, print_json, print_table
 from pas_lib.errors import PasError
 
-risk = typer.Typer(help="Risk: figures of the last decision, rules, alerts, trading state.", no_args_is_help=True)
+risk = typer.Typer(help="Risk: figures of the last decision, rules, alerts, trading state.")
 
 Who = Annotated[str | None, typer.Option("--by", help="Your name; the log-in name by default.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
@@ -193,4 +193,5 @@ def state(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    default_to(risk, "show", lambda as_json: show(None, None, as_json))
     app.add_typer(risk, name="risk")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pas_lib.cli.common import JsonFlag, context, print_json
+from pas_lib.cli.common import JsonFlag, context, print_json, working
 
 
 def backup(
@@ -20,7 +20,8 @@ def backup(
 
     here, clock = context(), SystemClock()
     target = file or here.settings.home / "backups" / f"pas-{clock.now():%Y%m%dT%H%M%SZ}.tar"
-    made = create(here.settings, clock, target)
+    with working("writing the backup"):
+        made = create(here.settings, clock, target)
     if as_json:
         print_json({"file": target, "bytes": target.stat().st_size, "backup": made})
         return
@@ -39,7 +40,8 @@ def restore(
     from pas_lib.stack.backup import restore as put_back
 
     here = context()
-    made = put_back(here.settings, file, replace=replace)
+    with working(f"restoring {file.name}"):
+        made = put_back(here.settings, file, replace=replace)
     if as_json:
         print_json(made)
         return

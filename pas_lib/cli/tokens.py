@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from pas_lib.cli.common import JsonFlag, context, print_json, print_table
+from pas_lib.cli.common import JsonFlag, context, default_to, print_json, print_table
 from pas_lib.clock import SystemClock
 
-tokens = typer.Typer(help="Named tokens of the API, beside the two of the settings.", no_args_is_help=True)
+tokens = typer.Typer(help="Named tokens of the API, beside the two of the settings.")
 
 Who = Annotated[str | None, typer.Option("--by", help="Your name; the log-in name by default.")]
 Name = Annotated[str, typer.Argument(help="Its name: 2 to 40 of a-z 0-9 _ . -; the audit writes it.")]
@@ -93,4 +93,5 @@ def revoke(name: Name, by: Who = None, as_json: JsonFlag = False) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    default_to(tokens, "list", show)
     app.add_typer(tokens, name="tokens")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 import warnings
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pas_lib.errors import PasError
 from pas_lib.settings import PROJECT_ROOT, load_settings
+from pas_lib.stack import signals
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def run(*, once: bool, sessions: int, answer: Callable[[dict[str, Any]], None] | None = None) -> None:
+    """Bring the stack up, run sessions through it, show the summary, and stay until Ctrl-C unless ``once``.
 
-
-def run(*, once: bool, sessions: int) -> None:
-    """Bring the stack up, run sessions through it, show the summary, and stay until Ctrl-C unless ``once``."""
+    With ``answer`` the summary is given to it, as plain values, and what is told goes to standard error.
+    """
     from pas_lib.clock import clock_for
     from pas_lib.execution import standing
     from pas_lib.stack import secrets_file
@@ -27,13 +26,14 @@ def run(*, once: bool, sessions: int) -> None:
     from pas_lib.stack.job import run_session
     from pas_lib.stack.progress import Progress
     from pas_lib.stack.state import SessionState
-    from pas_lib.stack.summary import addresses, show
+    from pas_lib.stack.summary import addresses, figures, places, show
     from pas_lib.stack.supervisor import Stack
 
     # The tokens must be there before the settings are read.
     secrets_file.ensure_tokens(PROJECT_ROOT / ".env")
     settings = load_settings()
-    with Progress() as progress, Stack(settings, progress) as stack:
+    told: dict[str, Any] = {"sessions": {}}
+    with Progress.beside_json() if answer else Progress() as progress, Stack(settings, progress) as stack:
         state = SessionState.load(stack.state_file)
         clock = clock_for(settings)
         engine = AirflowEngine(
@@ -47,9 +47,15 @@ def run(*, once: bool, sessions: int) -> None:
             session = run_session(engine, stack.world, state, progress)
             if session is None:
                 break
-            show(stack, session)
+            if answer is None:
+                show(stack, session)
+            else:
+                told["sessions"][session.isoformat()] = figures(stack, session)
         stack.note_timings()
-        addresses(stack)
+        if answer is None:
+            addresses(stack)
+        else:
+            answer(told | {"seconds": progress.taken | {"total": progress.elapsed}, "addresses": places(stack)})
         progress.say(f"total {progress.elapsed:.1f}s")
         if once:
             return
@@ -102,10 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--sessions must be at least 1")
     # Of a library of the embedded PostgreSQL; it finds a folder without being told one.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-    # Also when started in the background, where a shell lets Ctrl-C pass; but `nohup` means what it says.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+    signals.as_interrupt()
     try:
         if chosen.command == "probe":
             from pas_lib.stack.containers import probe

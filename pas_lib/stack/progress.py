@@ -31,6 +31,11 @@ class Progress:
         #: Seconds each finished step took, by title.
         self.taken: dict[str, float] = {}
 
+    @classmethod
+    def beside_json(cls) -> Self:
+        """Return one that writes to standard error: standard output belongs to the answer."""
+        return cls(Console(stderr=True, highlight=False, soft_wrap=True))
+
     @property
     def elapsed(self) -> float:
         """Seconds since the beginning."""

@@ -41,6 +41,12 @@ class SandboxClient:
         try:
             answer = self._http.post(f"{self.address}/sandbox/advance", json={"to": to}, timeout=120)
             answer.raise_for_status()
+        except requests.ConnectionError:
+            raise StackError(
+                f"the sandbox at {self.address} does not answer", hint="start it with `pas sandbox` or `make run`"
+            ) from None
         except requests.RequestException as error:
-            raise StackError(f"the sandbox's clock does not move to {to}: {type(error).__name__}") from None
+            answered = getattr(error, "response", None)
+            said = answered.text[:200] if answered is not None else type(error).__name__
+            raise StackError(f"the sandbox's clock does not move to {to}: {said}") from None
         return self.now()

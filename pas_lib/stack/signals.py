@@ -7,9 +7,24 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 #: What Ctrl-C, a service manager and a closed terminal send.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def as_interrupt() -> None:
+    """Make every signal that asks for an end arrive as ``KeyboardInterrupt``, so that what was begun is ended in order.
+
+    Also when started in the background, where a shell lets Ctrl-C pass; but ``nohup`` means what it says.
+    """
+    for number in ENDING:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

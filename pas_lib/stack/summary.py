@@ -80,19 +80,59 @@ def show(stack: Stack, session: date) -> None:
         raise StackError(f"the summary is incomplete: {', '.join(failed)}", hint="see the log of the API")
 
 
+def figures(stack: Stack, session: date) -> dict[str, Any]:
+    """Return what a session came to as plain values, as the API gives them: what :func:`show` prints, for programs.
+
+    Raises
+    ------
+    StackError
+        If a part of it could not be read.
+    """
+    api = ApiReader(stack.api_address, stack.tokens["API_READ_TOKEN"])
+    day = session.isoformat()
+    runs = api.get("/db/ingest_runs", limit=_ALL, sort_by="finished_at")["records"]
+    tables = [one["table"] for one in api.get("/db")["records"] if one["schema"] == "raw"]
+    portfolios = [one["portfolio_id"] for one in api.get("/portfolios")["records"]]
+    account = api.get("/db/account_metrics", limit=1, sort_by="session", order="desc")["records"]
+    return {
+        "collected": [run for run in runs if run["session"] == day],
+        "rows": {name: api.get(f"/db/{name}", limit=1)["total"] for name in tables},
+        "top_scores": api.get("/scores/top", date=day, limit=_TOP_SCORES)["records"],
+        "allocation": api.get("/allocations", session=day),
+        "regime": api.get("/regime", sessions=1)["latest"],
+        "targets": {one: api.get(f"/portfolios/{one}")["targets"] for one in portfolios},
+        "orders": api.get("/orders", session=day, limit=_ALL)["records"],
+        "trades": [row for row in api.get("/trades/all", limit=_ALL)["records"] if row["session"] == day],
+        "positions": {one: api.get(f"/positions/{one}") for one in portfolios},
+        "account": account[0] if account else None,
+    }
+
+
+def places(stack: Stack) -> dict[str, str]:
+    """Return where everything is, by name."""
+    api, airflow = stack.api_address, stack.airflow.address
+    return {
+        "airflow": airflow,
+        "dbt_docs": f"{airflow}/pas/dbt-docs",
+        "api": api,
+        "api_docs": f"{api}/docs",
+        "dashboard": f"{api}/dashboard",
+        "logs": str(stack.processes.log_dir),
+    }
+
+
 def addresses(stack: Stack) -> None:
     """Print where everything is, and how to log in; the secrets themselves on a terminal only."""
-    api, airflow = stack.api_address, stack.airflow.address
-    say = stack.progress.say
+    where, say = places(stack), stack.progress.say
     private = stack.progress.console.is_terminal
     password = stack.password if private else "AIRFLOW_ADMIN_PASSWORD of .env"
     token = stack.tokens["API_READ_TOKEN"] if private else "API_READ_TOKEN of .env"
     say("Where it is")
-    say(f"  Airflow     {airflow}   user {ADMIN}, password {password}")
-    say(f"  dbt docs    {airflow}/pas/dbt-docs   the same log-in")
-    say(f"  API docs    {api}/docs   token {token}")
-    say(f"  dashboard   {api}/dashboard   the same token")
-    say(f"  logs        {stack.processes.log_dir}")
+    say(f"  Airflow     {where['airflow']}   user {ADMIN}, password {password}")
+    say(f"  dbt docs    {where['dbt_docs']}   the same log-in")
+    say(f"  API docs    {where['api_docs']}   token {token}")
+    say(f"  dashboard   {where['dashboard']}   the same token")
+    say(f"  logs        {where['logs']}")
     say("")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +43,117 @@ def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str], words: tupl
     assert out.out == ""
     (line,) = out.err.splitlines()
     assert told in line
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("weights", "wiki_atention", "--json"), 1, "did you mean wiki_attention?"),
+        (("regime", "--json", "--as-of", "2026-01-31"), 1, "2026-01-31 is not a session of the exchange"),
+        (("weights", "--json"), 2, "Missing argument 'strategy'."),
+        (("restore", "/nowhere/x.tar", "--json"), 1, "/nowhere/x.tar does not exist"),
+    ],
+)
+def test_with_json_a_failure_is_json_too(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], status: int, told: str
+) -> None:
+    assert run(words) == status
+    out = capsys.readouterr()
+    answer = json.loads(out.out)
+    assert set(answer) == {"error", "status"}
+    assert answer["status"] == status
+    assert told in answer["error"]
+    assert out.err == f"pas: {answer['error']}\n"
+
+
+def test_a_defect_is_json_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pas_lib.stack.backup.restore", lambda *_, **__: 1 / 0)
+    assert run(("restore", "x", "--json")) == 70
+    assert json.loads(capsys.readouterr().out)["status"] == 70
+
+
+def test_without_a_word_the_help_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(()) == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert len(out.err.splitlines()) > 20
+    assert not out.err.startswith("pas: ")
+
+
+@pytest.mark.parametrize("group", ["risk", "portfolios", "tokens"])
+def test_a_group_alone_shows_what_there_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    monkeypatch.setenv("PAS_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/none")
+    monkeypatch.setenv("PAS_SANDBOX_URL", "http://127.0.0.1:1")
+    # It gets as far as the store of record, which is not there.
+    assert run((group,)) == 1
+    assert "127.0.0.1" in capsys.readouterr().err
+    assert run((group, "--json")) == 1
+    assert json.loads(capsys.readouterr().out)["status"] == 1
+
+
+def test_json_before_a_groups_command_counts_for_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pas_lib.warehouse.Warehouse.rows", lambda *_, **__: [])
+    assert run(("portfolios", "--json", "list")) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert run(("portfolios", "list")) == 0
+    assert "portfolios" in capsys.readouterr().out
+
+
+def test_the_whole_run_answers_in_one_document_and_stays_up_after_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collections.abc import Callable
+    from typing import Any
+
+    from pas_lib.stack.errors import StackError
+
+    def whole(*, once: bool, sessions: int, answer: Callable[[dict[str, Any]], None] | None) -> None:
+        assert answer is not None
+        answer({"sessions": {"2026-01-30": {"once": once, "sessions": sessions}}})
+        if not once:
+            raise StackError("api ended with status -9")
+
+    monkeypatch.setattr("pas_lib.stack.__main__.run", whole)
+    assert run(("run", "--json", "--once", "--sessions", "2")) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out) == {"sessions": {"2026-01-30": {"once": True, "sessions": 2}}}
+    assert run(("run", "--json")) == 1
+    out = capsys.readouterr()
+    assert json.loads(out.out)["sessions"]
+    assert out.err == "pas: api ended with status -9\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_command_that_is_told_to_end_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    # `pas` in a process of its own, with a command that waits inside something that has to be ended.
+    told = tmp_path / "ended"
+    script = f"""
+import time, pathlib, pas_lib.ingest
+from pas_lib.cli import main
+def waits(*a, **k):
+    try:
+        print("waiting", flush=True)
+        time.sleep(60)
+    finally:
+        pathlib.Path({str(told)!r}).write_text("in order")
+pas_lib.ingest.parse_file = waits
+import sys; sys.argv = ["pas", "parse", "prices", "x"]
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "pas: interrupted\n"
+    assert told.read_text() == "in order"
 
 
 def complete(words: str) -> list[str]:
