@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import inspect
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: Airflow's connection to the warehouse; without it the settings decide.
 CONNECTION_ID = "pas_warehouse"
 _SHOWN_FAILURES = 5
+#: Of a list of records a note tells how many say what in the first of these that they all have.
+_TELLING = ("state", "code", "trades", "status")
 _SHOWN_PARTS = 12
 
 
@@ -133,13 +136,35 @@ def as_text(result: Any) -> str:
         if value is None or value == [] or value == {} or value == "":
             continue
         if isinstance(value, Mapping):
-            parts = [f"{key} {item}" for key, item in value.items() if not isinstance(item, Mapping | list)]
+            parts = [
+                f"{key} {len(item) if isinstance(item, list) else _short(item)}"
+                for key, item in value.items()
+                if not isinstance(item, Mapping) and item != ""
+            ]
             value = ", ".join(parts[:_SHOWN_PARTS]) + (" ..." if len(parts) > _SHOWN_PARTS else "")
         elif isinstance(value, list):
-            value = f"{len(value)}: {', '.join(str(item) for item in value[:_SHOWN_FAILURES])}"
-        lines.append(f"- {str(name).replace('_', ' ')}: {value}")
+            value = f"{len(value)}{_what(value)}"
+        lines.append(f"- {str(name).replace('_', ' ')}: {_short(value)}")
     text = "\n".join(lines)
     return text if len(text) <= _LONGEST_NOTE - 100 else text[: _LONGEST_NOTE - 103] + "..."
+
+
+def _short(value: Any) -> str:
+    """Return a value as a person reads it: six digits of a number are enough."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _what(values: list[Any]) -> str:
+    """Tell of a list what it says beside its length: the first ones; of records, how many are in which state."""
+    if not all(isinstance(item, Mapping) for item in values):
+        more = ", ..." if len(values) > _SHOWN_FAILURES else ""
+        return f": {', '.join(_short(item) for item in values[:_SHOWN_FAILURES])}{more}"
+    told = next((name for name in _TELLING if all(name in item for item in values)), None)
+    if told is None:
+        return ""
+    counted = Counter(str(item[told]) for item in values)
+    parts = [f"{count} {text}" for text, count in counted.most_common(_SHOWN_FAILURES)]
+    return f" ({', '.join(parts)})" if told != "trades" else f" ({counted.get('True', 0)} trade)"
 
 
 class StepOperator(BaseOperator):

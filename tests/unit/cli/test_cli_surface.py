@@ -132,8 +132,9 @@ def test_a_command_that_is_told_to_end_ends_in_order(tmp_path: Path, number: sig
     # `pas` in a process of its own, with a command that waits inside something that has to be ended.
     told = tmp_path / "ended"
     script = f"""
-import time, pathlib, pas_lib.ingest
+import signal, time, pathlib, pas_lib.ingest
 from pas_lib.cli import main
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 def waits(*a, **k):
     try:
         print("waiting", flush=True)
