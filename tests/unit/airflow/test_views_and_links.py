@@ -115,16 +115,14 @@ def test_notes_are_short_lists() -> None:
     # Records are counted, never poured out.
     orders = [{"client_order_id": f"a-{n}", "state": "filled" if n else "expired", "qty": "1"} for n in range(220)]
     portfolios = [{"portfolio_id": "a", "trades": True, "weights": {"A": 1.0}}, {"portfolio_id": "b", "trades": False}]
-    told = {
-        "cci": 0.553226709102762,
-        "plan": {"equity": "5", "orders": orders},
-        "orders": orders,
-        "portfolios": portfolios,
-        "fills": [{"x": 1}, {"x": 2}],
-    }
-    assert as_text(told) == (
-        "- cci: 0.553227\n- plan: equity 5, orders 220\n- orders: 220 (219 filled, 1 expired)\n- portfolios: 2 (1 trade)\n- fills: 2"
-    )
+    told = {"cci": 0.553226709102762, "plan": {"equity": "5", "orders": orders}, "orders": orders}
+    assert as_text(told | {"portfolios": portfolios, "fills": [{"x": 1}, {"x": 2}]}).splitlines() == [
+        "- cci: 0.553227",
+        "- plan: equity 5, orders 220",
+        "- orders: 220 (219 filled, 1 expired)",
+        "- portfolios: 2 (1 trade)",
+        "- fills: 2",
+    ]
     assert as_text({"stale": list("abcdefg")}) == "- stale: 7: a, b, c, d, e, ..."
     assert len(as_text({str(n): "x" * 50 for n in range(100)})) <= 900
 
