@@ -1,7 +1,7 @@
 # Portfolio Allocation System. `make` or `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install env install-service uninstall-service run api test test-fast test-full lint format types bench docs lock clean
+.PHONY: help install env install-service uninstall-service run serve api test test-fast test-full lint format types bench docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,6 +33,9 @@ install: $(STAMP) ## Create the environment from the hash-locked requirements
 
 run: $(STAMP) ## Run the whole job for the next session: collect, score, decide, trade, evaluate; then stay up
 	@exec $(BIN)/python -m pas_lib.stack run $(if $(ONCE),--once) $(if $(SESSIONS),--sessions $(SESSIONS))
+
+serve: $(STAMP) ## Start the programs and stay up; nothing is run but what the DAGs' own schedules ask for
+	@exec $(BIN)/python -m pas_lib.stack serve
 
 api: $(STAMP) ## Serve the REST API and the dashboard alone
 	@exec $(BIN)/python -m api

@@ -140,42 +140,6 @@ def test_a_program_that_dies_is_named(job: Job) -> None:
     assert job.left_behind() == []
 
 
-@pytest.mark.slow
-def test_it_stays_up_until_ctrl_c_and_airflow_asks_for_a_log_in(job: Job) -> None:
-    job.start()
-    job.until("up until Ctrl-C")
-    airflow = f"http://127.0.0.1:{job.ports[2]}"
-    login = {"username": "admin", "password": TOKENS["AIRFLOW_ADMIN_PASSWORD"]}
-    assert requests.get(f"{airflow}/api/v2/dags", timeout=30).status_code == 401
-    assert requests.get(f"{airflow}/pas/dbt-docs", timeout=30).status_code == 401
-    assert requests.post(f"{airflow}/auth/token", json=login | {"password": "admin"}, timeout=30).status_code == 401
-    token = requests.post(f"{airflow}/auth/token", json=login, timeout=30).json()["access_token"]
-    log_in = {"Authorization": f"Bearer {token}"}
-    docs = requests.get(f"{airflow}/pas/dbt-docs", headers=log_in, timeout=30)
-    assert docs.status_code == 200
-    assert docs.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
-    assert "daily_returns" in docs.text
-    plugins = requests.get(f"{airflow}/api/v2/plugins", headers=log_in, timeout=30).json()["plugins"]
-    (ours,) = [plugin for plugin in plugins if plugin["name"] == "pas"]
-    assert [view["name"] for view in ours["external_views"]] == ["dbt docs"]
-    pools = requests.get(f"{airflow}/api/v2/pools", headers=log_in, timeout=30).json()["pools"]
-    assert {pool["name"]: pool["slots"] for pool in pools}["alpaca"] == 1
-    api = f"http://127.0.0.1:{job.ports[1]}"
-    assert requests.get(f"{api}/portfolios", timeout=30).status_code == 401
-    # On 127.0.0.1 and nowhere else: not even on another loopback address, which 0.0.0.0 would answer.
-    for port in job.ports:
-        with socket.socket() as elsewhere:
-            elsewhere.settimeout(5)
-            assert elsewhere.connect_ex(("127.0.0.2", port)) != 0
-    # A second one on the same home is refused.
-    second = Job(job.home, ports=job.ports)
-    assert second.run("--once") == 1
-    assert "another run is up" in second.text
-    job.signal(signal.SIGINT)
-    assert job.finish() == 0, job.text
-    assert job.left_behind() == []
-
-
 def test_a_port_in_use_is_named_and_nothing_is_started(job: Job) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", job.ports[2]))

@@ -61,6 +61,7 @@ class Job:
     process: subprocess.Popen[str] | None = None
     output: list[str] = field(default_factory=list)
     seen_sessions: set[int] = field(default_factory=set)
+    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def sandbox_url(self) -> str:
@@ -80,15 +81,16 @@ class Job:
                 "PAS_AIRFLOW_PORT": str(self.ports[2]),
                 "PAS_TEST_SANDBOX_SIZE": self.size,
             }
+            | self.extra
         )
 
     # -- running it
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, command: str = "run") -> None:
         """Start it; its lines are read by :meth:`until` and :meth:`finish`."""
         self.output = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pas_lib.stack", "run", *arguments],
+            [sys.executable, "-m", "pas_lib.stack", command, *arguments],
             cwd=PROJECT_ROOT,
             env=self.env,
             stdout=subprocess.PIPE,
@@ -187,6 +189,10 @@ class Job:
         EmbeddedPostgres(self.home / "postgres").stop()
 
     # -- what it wrote
+
+    def live(self, name: str = "pas") -> Warehouse:
+        """Return one of its databases while it runs."""
+        return Warehouse(EmbeddedPostgres(self.home / "postgres").url(name))
 
     @contextmanager
     def database(self, name: str = "pas") -> Iterator[Warehouse]:

@@ -16,7 +16,7 @@ def test_a_failure_is_told_although_the_warehouse_is_away(monkeypatch: pytest.Mo
     monkeypatch.setenv("PAS_SOURCES", "public")
     monkeypatch.setenv("PAS_CONTACT", "https://example.com/contact")
     monkeypatch.setenv("PAS_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/none")
-    monkeypatch.setenv("PAS_NOTIFY_TIMEOUT_SEC", "20")
+    monkeypatch.setenv("PAS_NOTIFY_TIMEOUT_SEC", "60")
     task = SimpleNamespace(dag_id="execute", task_id="execute", run_id="r", try_number=2, map_index=-1)
     with receive() as receiver:
         monkeypatch.setenv("PAS_NOTIFY_URLS", receiver.url)
