@@ -86,6 +86,7 @@ class Settings(BaseModel):
     quiver_rate_sec: float = Field(1.1, gt=0, validation_alias=_named("QUIVER_RATE_SEC"))
     http_timeout_sec: float = Field(30.0, gt=0, validation_alias=_named("PAS_HTTP_TIMEOUT_SEC"))
     contact: str | None = Field(None, validation_alias=_named("PAS_CONTACT"))
+    senate_lda_url: str | None = Field(None, validation_alias=_named("PAS_SENATE_LDA_URL"))
 
     # -- where a dataset comes from
     dataset_sources: dict[str, tuple[str, ...]] = Field(

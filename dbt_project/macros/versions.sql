@@ -6,12 +6,12 @@
     longer states another may still state: a model that adds up rows takes each key once.
 
     Where keys say what is stated, a correction comes as another key: with `subject`, what begins when something else about
-    the same subject is withdrawn counts as first known when that was.
+    the same subject is withdrawn counts as first known when that was, and so on back through a chain of corrections.
 
     Two sources of one dataset may lie in one table: only those named in PAS_DBT_READ_SOURCES (JSON, dataset -> sources;
     the runner derives it from the settings) are read; of a dataset that is not named, all. -#}
 {% macro versions(dataset, key, columns, subject=none) -%}
-with source as (
+with {{ 'recursive ' if subject }}source as (
     select * from {{ source('raw', dataset) }}
     where {{ is_read(dataset) }}
 ),
@@ -34,19 +34,58 @@ ordered as (
 
 {%- if subject %}
 
-, corrected as (
+, withdrawn as (
+    select distinct
+        {%- for column in subject %}
+        {{ column }},
+        {%- endfor %}
+        source,
+        known_at,
+        first_known_at
+    from ordered
+    where is_deleted
+),
+
+traced as (
     select
         begun.row_id,
-        min(withdrawn.first_known_at) as first_known_at
+        begun.source,
+        {%- for column in subject %}
+        begun.{{ column }},
+        {%- endfor %}
+        withdrawn.first_known_at
     from ordered as begun
-    inner join ordered as withdrawn
+    inner join withdrawn
         on begun.source = withdrawn.source
         and begun.first_known_at = withdrawn.known_at
         {%- for column in subject %}
         and begun.{{ column }} = withdrawn.{{ column }}
         {%- endfor %}
-    where withdrawn.is_deleted and not begun.is_deleted
-    group by begun.row_id
+    where not begun.is_deleted
+    union
+    select
+        traced.row_id,
+        traced.source,
+        {%- for column in subject %}
+        traced.{{ column }},
+        {%- endfor %}
+        withdrawn.first_known_at
+    from traced
+    inner join withdrawn
+        on traced.source = withdrawn.source
+        and traced.first_known_at = withdrawn.known_at
+        {%- for column in subject %}
+        and traced.{{ column }} = withdrawn.{{ column }}
+        {%- endfor %}
+    where withdrawn.first_known_at < traced.first_known_at
+),
+
+corrected as (
+    select
+        row_id,
+        min(first_known_at) as first_known_at
+    from traced
+    group by row_id
 )
 {%- endif %}
 

@@ -273,6 +273,8 @@ class Source(ABC):
         Values of PAS_SOURCES under which it is collected from.
     key_setting : str or None
         Settings field of the credential it needs.
+    url_setting : str or None
+        Settings field of another base address, for a site that moves.
     sandbox_key : str
         What the loopback stand-in takes for the credential.
     accepts : frozenset of int
@@ -292,6 +294,7 @@ class Source(ABC):
     host: str
     profiles: frozenset[str] = frozenset({"sandbox", "public", "subscribed"})
     key_setting: str | None = None
+    url_setting: str | None = None
     sandbox_key: str = "sandbox"
     accepts: frozenset[int] = frozenset()
     signs_in: bool = False
@@ -371,7 +374,8 @@ def base_url(source: Source, settings: Settings) -> str:
     """Return where a source is asked: its real host, or its prefix under the sandbox."""
     if settings.sources == "sandbox":
         return f"{settings.sandbox_url.rstrip('/')}/{source.site}"
-    return source.host
+    stated = getattr(settings, source.url_setting) if source.url_setting else None
+    return str(stated).rstrip("/") if stated else source.host
 
 
 def document_name(url: str) -> str:

@@ -115,17 +115,27 @@ class Benzinga(Source):
         """Return one record per rating."""
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
+        mentioned: list[dict[str, Any]] = []
         for row in self._rows(payload):
             try:
                 records.append(record(row))
             except (ValueError, TypeError, KeyError) as error:
                 rejects.append(Reject(row, str(error)))
+                mentioned += _mentioned(row)
         scopes: list[dict[str, Any]] = []
         if payload.context.get("kind") == "window":
             # All pages together state the window completely: what is missing was withdrawn.
             start, end = (date.fromisoformat(payload.context[name]) for name in ("from", "to"))
             scopes = [{"scope_start": start, "scope_end": end}]
-        return [Batch("analyst_ratings", records=records, scopes=scopes, rejects=rejects)]
+        return [Batch("analyst_ratings", records=records, scopes=scopes, mentioned=mentioned, rejects=rejects)]
+
+
+def _mentioned(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the key of a rating that cannot be read; nothing is concluded about the one that is known."""
+    try:
+        return [{"symbol": _symbol(row["ticker"]), "rating_id": str(row["id"])}]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def _must_hold(context: Mapping[str, str]) -> bool:

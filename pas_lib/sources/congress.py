@@ -39,8 +39,8 @@ _BRACKETS = {
 @lru_cache(maxsize=16_384)
 def read_symbol(value: Any) -> str | None:
     """Return a canonical symbol, or None for an asset without one."""
-    text = str(value or "").strip().upper().replace("-", ".") if str(value or "").strip() not in _NO_SYMBOL else ""
-    return None if text in _NO_SYMBOL else text
+    text = str(value or "").strip().upper()
+    return None if text in _NO_SYMBOL else text.replace("-", ".").replace("/", ".")
 
 
 @lru_cache(maxsize=16_384)
@@ -77,6 +77,12 @@ def read_amount(text: Any, low: Any = None) -> tuple[str, float | None, float | 
     numbers = [float(found.replace(",", "")) for found in _NUMBER.findall(str(text or "")) if found.strip(",")]
     if len(numbers) >= 2:
         bounds: tuple[float, float | None] = (numbers[0], numbers[1])
+    elif len(numbers) == 1 and str(text).rstrip().endswith("-"):
+        # The upper bound was lost: the bracket that begins there.
+        found = _BRACKETS.get(int(numbers[0]))
+        if found is None:
+            raise ValueError(f"no bracket begins at {text!r}")
+        bounds = (numbers[0], float(found))
     elif len(numbers) == 1:
         opened = "+" in str(text) or "over" in str(text).lower()
         bounds = (numbers[0], None if opened else numbers[0])

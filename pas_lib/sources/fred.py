@@ -158,6 +158,7 @@ class Fred(Source):
         values: list[float] = []
         starts: list[date | None] = []
         rejects: list[Reject] = []
+        mentioned: list[dict[str, Any]] = []
         lagged = snapshot and bool(rows) and series_id is not None and lag_day(series_id, date(2020, 1, 1)) is not None
         for row in rows:
             try:
@@ -171,6 +172,7 @@ class Fred(Source):
                 raise payload.error("missing", field_name=f"observations.{error.args[0]}") from None
             except (TypeError, ValueError):
                 rejects.append(Reject(row, "date or value cannot be read"))
+                mentioned += _mentioned(row, series_id, lagged=lagged)
                 continue
             days.append(day)
             values.append(value)
@@ -188,7 +190,17 @@ class Fred(Source):
         whole = days and not window_start and len(rows) == int(document["count"])
         scopes = [{"series_id": series_id, "scope_start": min(days), "scope_end": max(days)}] if whole else []
         note = "" if days else f"nothing new for {payload.label}"
-        return [Batch("macro_series", table=table, scopes=scopes, rejects=rejects, note=note)]
+        return [Batch("macro_series", table=table, scopes=scopes, mentioned=mentioned, rejects=rejects, note=note)]
+
+
+def _mentioned(row: dict[str, Any], series_id: str | None, *, lagged: bool) -> list[dict[str, Any]]:
+    """Return the key of an observation that cannot be read; nothing is concluded about the one that is known."""
+    try:
+        day = date.fromisoformat(row["date"])
+        start = lag_day(series_id or "", day) if lagged else date.fromisoformat(row["realtime_start"])
+    except (TypeError, ValueError, KeyError):
+        return []
+    return [{"series_id": series_id, "event_date": day, "realtime_start": start}]
 
 
 SOURCE = Fred()

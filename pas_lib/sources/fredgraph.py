@@ -84,6 +84,7 @@ class FredGraph(Source):
         head, lines = self._lines(payload)
         records: list[dict[str, Any]] = []
         rejects: list[Reject] = []
+        mentioned: list[dict[str, Any]] = []
         for line in lines:
             if not any(line):
                 continue
@@ -94,25 +95,23 @@ class FredGraph(Source):
                 if text.strip() in ("", "."):
                     continue
                 try:
-                    day, value = date.fromisoformat(line[0]), float(text)
+                    day = date.fromisoformat(line[0])
                 except ValueError:
                     rejects.append(Reject({"row": line}, "date or value cannot be read"))
                     continue
-                records.append(
-                    {
-                        "event_date": day,
-                        "series_id": series_id,
-                        "value": value,
-                        "realtime_start": lag_day(series_id, day),
-                        "vintage": "lag_rule",
-                    }
-                )
+                key = {"event_date": day, "series_id": series_id, "realtime_start": lag_day(series_id, day)}
+                try:
+                    records.append({**key, "value": float(text), "vintage": "lag_rule"})
+                except ValueError:
+                    rejects.append(Reject({"row": line}, "date or value cannot be read"))
+                    # Nothing is concluded about the value that is known.
+                    mentioned.append(key)
         scopes = []
         for series_id in head[1:]:
             days = [row["event_date"] for row in records if row["series_id"] == series_id]
             if days:
                 scopes.append({"series_id": series_id, "scope_start": min(days), "scope_end": max(days)})
-        return [Batch("macro_series", records=records, scopes=scopes, rejects=rejects)]
+        return [Batch("macro_series", records=records, scopes=scopes, mentioned=mentioned, rejects=rejects)]
 
 
 SOURCE = FredGraph()

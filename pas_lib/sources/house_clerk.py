@@ -259,7 +259,7 @@ def _listing(payload: Payload) -> Batch:
     filings = _filings(payload)
     reports = [filing for filing in filings if filing.kind == _REPORT]
     undated = [
-        Reject({"document": f.document, "politician": f.politician}, "a report without a day of filing")
+        Reject({"document": f.document, "politician": f.politician}, "a report without a day of filing", expected=True)
         for f in reports
         if f.filed is None
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
 
-from pas_lib.clock import NY
+from pas_lib.clock import NY, next_session_midnight
 
 #: Start of the first load, where a source gives that much.
 HISTORY_START = date(2023, 1, 1)
@@ -42,7 +42,8 @@ def read_time(value: Any, filing_date: date | None = None) -> datetime:
     ----------
     value : str
         ``20240607181030`` and times without a zone are New York's. A ``Z`` cannot be trusted: for part of the companies
-        it marks New York's time too. The later of both readings holds, unless it falls after the filing date.
+        it marks New York's time too. The later of both readings holds, unless it falls after the filing date. A day
+        without an hour, or with midnight in its place (nothing is accepted then), counts from the next session on.
     filing_date : date, optional
         The official filing date, where it is stated.
 
@@ -55,7 +56,10 @@ def read_time(value: Any, filing_date: date | None = None) -> datetime:
     if re.fullmatch(r"\d{14}", text):
         local = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=NY)
         return local.astimezone(UTC)
-    found = re.fullmatch(r"([A-Z][a-z]{2,8})\.? (\d{1,2}), (\d{4}) \((\d{1,2}:\d{2} [AP]M)\)", text)
+    found = re.fullmatch(r"([A-Z][a-z]{2,8})\.? (\d{1,2}), (\d{4})(?: \((\d{1,2}:\d{2} [AP]M)\))?", text)
+    if found and not found[4]:
+        day = datetime.strptime(f"{found[1][:3]} {found[2]}, {found[3]}", "%b %d, %Y").date()  # noqa: DTZ007
+        return next_session_midnight(day).astimezone(UTC)
     if found:
         plain = f"{found[1][:3]} {found[2]}, {found[3]} {found[4]}"
         return datetime.strptime(plain, "%b %d, %Y %I:%M %p").replace(tzinfo=NY).astimezone(UTC)
@@ -65,6 +69,8 @@ def read_time(value: Any, filing_date: date | None = None) -> datetime:
         raise ValueError(f"{value!r} is not a time") from None
     if stated.tzinfo is not None:
         return stated.astimezone(UTC)
+    if stated.time() == time() and not text.endswith("Z"):
+        return next_session_midnight(stated.date()).astimezone(UTC)
     eastern = stated.replace(tzinfo=NY).astimezone(UTC)
     if text.endswith("Z") and filing_date is not None and stated.date() > filing_date:
         return stated.replace(tzinfo=UTC)

@@ -110,6 +110,8 @@ class IShares(Source):
             [],
             payload.fetched_at,
             rejects,
+            # Beside a line that cannot be read nobody is taken off the list.
+            complete=not rejects,
             as_of=as_of,
         )
 

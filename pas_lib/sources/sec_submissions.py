@@ -159,6 +159,7 @@ def _rows(payload: Payload, found: Any, about: dict[str, Any], *, whole: bool) -
     filed: list[date] = []
     ends: list[date | None] = []
     rejects: list[Reject] = []
+    mentioned: list[dict[str, Any]] = []
     for i in picked:
         try:
             if not ACCESSION.fullmatch(columns["accessionNumber"][i]):
@@ -171,6 +172,10 @@ def _rows(payload: Payload, found: Any, about: dict[str, Any], *, whole: bool) -
                 raise ValueError("no time of acceptance is stated")
         except (ValueError, TypeError) as error:
             rejects.append(Reject({name: values[i] for name, values in columns.items()}, str(error)))
+            number = str(columns["accessionNumber"][i])
+            if ACCESSION.fullmatch(number):
+                # Nothing is concluded about the filing that is known.
+                mentioned.append({"entity": f"cik{about['cik']}", "kind": "filing", "accession": number})
             continue
         kept.append(i)
         filed.append(day)
@@ -205,7 +210,7 @@ def _rows(payload: Payload, found: Any, about: dict[str, Any], *, whole: bool) -
         # Complete from the day after its oldest on: of that day, an older file may hold the rest.
         oldest = read_day(min(columns["filingDate"]))
         scopes = [{"entity": f"cik{about['cik']}", "kind": "filing", "scope_start": oldest + timedelta(days=1)}]
-    return Batch("filings", table=table, scopes=scopes, rejects=rejects)
+    return Batch("filings", table=table, scopes=scopes, mentioned=mentioned, rejects=rejects)
 
 
 SOURCE = SecSubmissions()

@@ -25,6 +25,8 @@ HISTORY_START = date(2015, 1, 1)
 _FIRST_LOAD = timedelta(days=480)
 #: Days of one question: some 1,500 pages.
 _WINDOW = timedelta(days=92)
+#: The bounds are days, asked for with one more on either side; where the day ends depends on the clock that is meant.
+_BESIDE = timedelta(days=2)
 _ENDS = {
     "first_quarter": (3, 31),
     "second_quarter": (6, 30),
@@ -81,6 +83,7 @@ class SenateLda(Source):
     name = "senate_lda"
     site = "senate-lda"
     host = "https://lda.senate.gov"
+    url_setting = "senate_lda_url"
     names_companies = True
 
     def requests(self, ask: Ask) -> Iterable[Request]:
@@ -161,6 +164,9 @@ class SenateLda(Source):
             try:
                 record = _record(filing, fetched_on)
                 posted = record["report_date"]
+                if posted is not None and window and not window[0] - _BESIDE <= posted <= window[-1] + _BESIDE:
+                    # Parameters that it does not know the site ignores, and gives all it has.
+                    raise payload.error(f"a filing posted on {posted}, outside of what was asked for")
                 # What was asked for beside the window is in the windows beside it.
                 if posted is None or not window or window[0] <= posted <= window[-1]:
                     records.append(record)

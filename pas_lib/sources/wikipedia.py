@@ -79,8 +79,10 @@ class Wikipedia(Source):
                 )
             except (ValueError, IndexError) as error:
                 rejects.append(Reject({"row": texts}, str(error)))
+        # Beside a member that cannot be read nobody is taken off the list: it may be the one that seems to be missing.
+        complete = not rejects
         changes = _changes(payload, tree, rejects)
-        return members.batches(index_name, listed, changes, payload.fetched_at, rejects)
+        return members.batches(index_name, listed, changes, payload.fetched_at, rejects, complete=complete)
 
 
 def _tree(payload: Payload) -> LexborHTMLParser:

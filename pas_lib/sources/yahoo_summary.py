@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -154,8 +155,9 @@ def _ratings(payload: Payload, symbol: str, module: dict[str, Any]) -> Batch:
             )
         except (ValueError, TypeError) as error:
             rejects.append(Reject({"symbol": symbol, **row}, str(error)))
-    # The list is complete from its oldest entry on.
-    scopes = [{"symbol": symbol, "scope_start": min(r["event_date"] for r in records)}] if records else []
+    # The list is complete from the day after its oldest entry on: of that day, the rest may be cut off.
+    oldest = min((record["event_date"] for record in records), default=None)
+    scopes = [{"symbol": symbol, "scope_start": oldest + timedelta(days=1)}] if oldest is not None else []
     return Batch("analyst_ratings", records=records, scopes=scopes, rejects=rejects)
 
 

@@ -106,6 +106,25 @@ def rows() -> RawWorld:
             ordinal=0,
             source="senate_efd",
         )
+    # Without ids a correction has another key: A, then B in its place, then C in that of B.
+    for name, begun, ended, low in (("A", 9, 11, 1001.0), ("B", 11, 15, 15001.0), ("C", 15, None, 50001.0)):
+        about = {
+            "politician": "Bob Example",
+            "symbol": "CCC",
+            "transaction": "purchase",
+            "amount_range": name,
+            "amount_low": low,
+            "amount_high": low * 2,
+            "transaction_date": date(2025, 4, 2),
+            "report_date": date(2025, 4, 8),
+            "owner": "",
+            "document": "",
+            "ordinal": 0,
+            "source": "quiver_api",
+        }
+        world.add("politician_trades", DAY, at(2025, 4, begun, 4), **about)
+        if ended:
+            world.add("politician_trades", DAY, at(2025, 4, ended, 4), is_deleted=True, **about)
     contract(0, at(2025, 4, 23), 100.0)
     contract(1, at(2025, 4, 23), 100.0)
     contract(0, at(2025, 5, 1), 110.0)
@@ -145,6 +164,17 @@ def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Wareh
     unmatched = "select dataset, company, n_rows, amount from intermediate.int_unmatched_names order by 1, 2"
     listed = [("gov_contracts", "ALPHA", 1, 110.0)]
     assert [tuple(row.values()) for row in warehouse.rows(unmatched)] == listed
+    chain = (
+        "select amount_range, known_at, first_known_at, superseded_at from staging.stg_raw__politician_trades"
+        " where symbol = 'CCC' order by known_at"
+    )
+    disclosed = at(2025, 4, 9, 4)
+    corrections = [
+        ("A", disclosed, disclosed, at(2025, 4, 11, 4)),
+        ("B", at(2025, 4, 11, 4), disclosed, at(2025, 4, 15, 4)),
+        ("C", at(2025, 4, 15, 4), disclosed, None),
+    ]
+    assert [tuple(row.values()) for row in warehouse.rows(chain)] == corrections
     path = tmp_path / "history.duckdb"
     publish(path, warehouse, at(2026, 1, 2))
     Dbt(str(path), tmp_path / "work", target="duckdb", threads=1).build(date(2025, 12, 31), select=select)
@@ -152,6 +182,7 @@ def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Wareh
         conn.execute("set timezone = 'UTC'")
         assert conn.execute(lobbying).fetchall() == expected
         assert conn.execute(contracts).fetchall() == versions
+        assert conn.execute(chain).fetchall() == corrections
         assert conn.execute(unmatched).fetchall() == listed
     # What explains a weight is what counted then: the report until it was amended, each amendment until the next.
     for session, expected_ids in (

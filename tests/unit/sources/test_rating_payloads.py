@@ -244,7 +244,7 @@ def test_equal_grades_of_one_second_are_told_apart_and_bad_ones_rejected():
     (batch,) = source("yahoo_summary").parse(payload("yahoo_summary", summary(GRADE, GRADE, bad), symbol="AAA"))
     assert [row["rating_id"] for row in batch.records] == ["1738352759-some-broker", "1738352759-some-broker-2"]
     assert [reject.reason for reject in batch.rejects] == ["None is not a time"]
-    assert batch.scopes == [{"symbol": "AAA", "scope_start": date(2025, 1, 31)}]
+    assert batch.scopes == [{"symbol": "AAA", "scope_start": date(2025, 2, 1)}]
 
 
 # -- Benzinga's page
