@@ -72,6 +72,8 @@ def _dataset(one: Dataset) -> str:
         ("known at", one.known_at_doc),
         ("history", histories[one.history]),
     ]
+    if one.ends_doc:
+        facts.insert(2, ("a row ends", one.ends_doc))
     if one.leader:
         facts.append(("travels with", f"`{one.leader}`"))
     if one.critical:

@@ -39,6 +39,10 @@ DATASET = Dataset(
     key=("symbol", "rating_id"),
     known_at=per_time("updated_at", "rated_at"),
     known_at_doc="when the source last changed it at the first load, else when it was published",
+    ends_doc=(
+        "Benzinga: when all pages of a window were fetched without it (the last 90 days at the end of a week);"
+        " Yahoo: when a history that begins earlier leaves it out. Benzinga's page ends nothing"
+    ),
     cadence="daily",
     tolerance=timedelta(days=7),
     may_be_empty=True,

@@ -130,6 +130,8 @@ class Dataset:
         When a row's first version became public.
     known_at_doc : str
         The same rule in words.
+    ends_doc : str
+        In words, when a row that its site states no more ends; empty where a site only ever adds.
     cadence : {"daily", "weekly"}
         How often it is collected.
     history : {"full", "none"}
@@ -233,6 +235,7 @@ class Dataset:
     resolve: Resolve | None = None
     named: Named | None = None
     windowed: bool = False
+    ends_doc: str = ""
 
     @property
     def table(self) -> str:

@@ -76,6 +76,10 @@ DATASET = Dataset(
         "a filing: its acceptance, not before 06:00 New York of its filing date; without a time, 00:00 New York of the"
         " first session after its date; a date of earnings, and letters of the staff: the fetch time"
     ),
+    ends_doc=(
+        "a filing when its company's list, which begins earlier, leaves it out; a date of earnings when the"
+        " calendar shows another one or none. An index ends nothing: EDGAR takes nothing off"
+    ),
     cadence="weekly",
     tolerance=timedelta(days=15),
     quiet=timedelta(days=15),

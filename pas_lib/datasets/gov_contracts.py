@@ -66,6 +66,10 @@ DATASET = Dataset(
         "first seen; of history: 00:00 New York of the first session after the publication, which is 5 days after the"
         " action (90 for defence) or the site's later date"
     ),
+    ends_doc=(
+        "when everything acted on since a day (USAspending: in a month) was fetched without it, paged to the end"
+        " and counted; what QuiverQuant states in its place is known from then on"
+    ),
     cadence="weekly",
     tolerance=timedelta(days=30),
     quiet=timedelta(days=30),

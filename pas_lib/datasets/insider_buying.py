@@ -71,6 +71,12 @@ DATASET = Dataset(
     event_date="transaction_date",
     known_at=per_time("filed_at"),
     known_at_doc="when the filing was accepted",
+    ends_doc=(
+        "from QuiverQuant, when all pages since a day were fetched without it. EDGAR takes nothing off its"
+        " indexes: a filing is ended by its amendment, in staging. An amendment that restates fewer lines than the"
+        " filing, and not their sum, replaces of several equal lines as many as it restates; of lines that are"
+        " alike and differ all, since which one is meant is not told"
+    ),
     cadence="daily",
     tolerance=timedelta(days=7),
     may_be_empty=True,

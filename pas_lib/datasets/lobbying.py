@@ -50,6 +50,10 @@ DATASET = Dataset(
     subject=("symbol", "client", "registrant", "report_date"),
     known_at=known_at,
     known_at_doc="time of posting; a date without time: 00:00 New York of the first session after it; else the fetch",
+    ends_doc=(
+        "when all pages of a window of days were fetched that names it no more. A collection reaches back a week"
+        " only: what was withdrawn later ends with `pas ingest lobbying --start`"
+    ),
     cadence="weekly",
     tolerance=timedelta(days=120),
     quiet=timedelta(days=60),

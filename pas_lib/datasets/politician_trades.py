@@ -76,6 +76,12 @@ DATASET = Dataset(
     event_date="transaction_date",
     known_at=per_date("report_date", next_session_midnight),
     known_at_doc="00:00 New York of the first session after the report date",
+    ends_doc=(
+        "when a complete list was fetched that names its document no more: the Clerk's index of its year, all"
+        " pages of the Senate's search (but for the first week of its window). QuiverQuant states no ids: a full"
+        " comparison ends what is gone, and what comes in its place is known from then on, counted as disclosed"
+        " since the first of a chain of corrections"
+    ),
     cadence="daily",
     tolerance=timedelta(days=14),
     quiet=timedelta(days=21),

@@ -57,6 +57,7 @@ DATASET = Dataset(
     event_date="effective_date",
     known_at=_known_at,
     known_at_doc="00:00 New York of the effective date where stated, else the fetch time",
+    ends_doc="when a list was fetched without it; a list with a line that cannot be read takes nobody off",
     cadence="weekly",
     tolerance=timedelta(days=15),
     quiet=timedelta(days=120),

@@ -26,6 +26,7 @@ DATASET = Dataset(
     key=("project", "article", "access", "agent", "event_date"),
     known_at=per_date("event_date", _two_days_later),
     known_at_doc="the second day after, 00:00 UTC",
+    ends_doc="when an answer skips its day between days that it states",
     cadence="daily",
     tolerance=timedelta(days=7),
     quiet=timedelta(days=7),

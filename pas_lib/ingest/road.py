@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -287,10 +288,14 @@ def _land(
     left: list[str] = []
     # The next collection asks again for what is missing at the end, not for what is missing in a past that was stated.
     tolerate = 0 if reach.is_stated else int(data.max_failed_share * len(ask.items))
+    began = monotonic()
     for site in _sources(data, ask.settings):
+        # The sandbox' time stands still meanwhile.
+        minutes = 0 if ask.settings.sources == "sandbox" else (monotonic() - began) // 60
+        at = now + timedelta(minutes=minutes)
         try:
             first_of: dict[int, int] = {}
-            for done, total, page in _fetch(site, ask, now, memory, tolerate, failed, left, shared):
+            for done, total, page in _fetch(site, ask, at, memory, tolerate, failed, left, shared):
                 begin_at = first_of.setdefault(done, len(files))
                 if page.anew:
                     for void in files[begin_at:]:

@@ -93,6 +93,8 @@ class Intake:
             for source, buffer in self._buffers.items():
                 self._flush(source, buffer)
         self._fetched_at = payload.fetched_at
+        # What is missing, or has changed, is known when the last answer that tells it has come.
+        self.load.fetched_at = max(self.load.fetched_at, min(payload.fetched_at, self.load.now))
         self.sources[payload.source] = None
         self.answers[payload.source] += 1
         self.held[payload.source] += batch.num_rows + len(batch.rejects) + batch.listing + batch.missing

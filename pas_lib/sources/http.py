@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import groupby
 from time import monotonic
@@ -247,7 +247,8 @@ class Client:
     settings : Settings
         Rates, time-outs, User-Agent.
     now : datetime
-        Stamped on every payload as its fetch time.
+        The time when it begins: payloads are stamped with it, those of a collection that takes long with the minutes
+        that have passed since, too. The sandbox' time stands still meanwhile.
     attempts : int
         Tries per request.
     tolerate : int
@@ -281,6 +282,7 @@ class Client:
         self.manner = politeness(source.site, settings)
         self.agent = user_agent(source.site, self.manner, settings)
         self.sandbox = settings.sources == "sandbox"
+        self._began = monotonic()
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._limiter: Limiter | None = None
@@ -295,6 +297,10 @@ class Client:
             session.close()
         if self._limiter is not None:
             self._limiter.close()
+
+    def fetched_at(self) -> datetime:
+        """Return the time of an answer that comes now, to the minute."""
+        return self.now if self.sandbox else self.now + timedelta(minutes=(monotonic() - self._began) // 60)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -488,7 +494,7 @@ class Client:
                 earlier,
                 dataset=request.dataset,
                 label=request.label,
-                fetched_at=self.now,
+                fetched_at=self.fetched_at(),
                 context=dict(request.context),
                 key=key,
                 etag=answer.headers.get("etag", known.etag),
@@ -503,7 +509,7 @@ class Client:
             url=shown,
             status=answer.status_code,
             content_type=answer.headers.get("content-type", ""),
-            fetched_at=self.now,
+            fetched_at=self.fetched_at(),
             context=dict(request.context),
             body=body,
             key=key,

@@ -12,9 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl
+from uuid import UUID
 
 from pas_lib.clock import FixedClock, sessions
 from pas_lib.warehouse import Warehouse, create_database, migrate
@@ -27,6 +29,7 @@ from tests.support.road import World
 LIMIT_MB = 500
 SYMBOLS, YEARS = 3_000, 5
 ONE_ANSWER, IN_PAGES, PAGE = 1_000_000, 500_000, 5_000
+REPORTS, LINES, ONE_PAGE = 300, 1_000, 50_000
 
 CHILD = """
 import sys
@@ -37,8 +40,9 @@ from pas_lib.ingest import ingest
 from pas_lib.settings import load_settings
 from pas_lib.warehouse import Warehouse
 from tests.support.road import EVENING
-home, url, database, name = sys.argv[1:]
-settings = load_settings({"PAS_HOME": home, "PAS_SANDBOX_URL": url, "PAS_DATABASE_URL": database}, root=Path(home))
+home, url, database, name, sources = sys.argv[1:]
+values = {"PAS_HOME": home, "PAS_SANDBOX_URL": url, "PAS_DATABASE_URL": database, "PAS_DATASET_SOURCES": sources}
+settings = load_settings(values, root=Path(home))
 found = ingest(
     name, date(2026, 1, 30), settings=settings, clock=FixedClock(EVENING), warehouse=Warehouse(settings.database_url)
 )
@@ -56,6 +60,7 @@ class Case:
     dataset: str
     answer: Callable[[Seen], Answer | None]
     rows: int
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def prices() -> Case:
@@ -117,7 +122,79 @@ def in_pages() -> Case:
     return Case(f"JSON in {IN_PAGES // PAGE} pages of {PAGE:,} reports", "lobbying", answer, IN_PAGES)
 
 
-CASES = (prices, one_answer, in_pages)
+def html_reports() -> Case:
+    """Reports of the Senate: a list in pages, and a long page of HTML per report."""
+    days = [date(2026, 1, 29) - timedelta(days=number % 300) for number in range(REPORTS)]
+    row = (
+        "<tr><td>{0}</td><td>{1:%m/%d/%Y}</td><td>Self</td><td><a href='#'>T{0:04d}</a></td><td>Company {0} Inc -"
+        " Common Stock</td><td>Stock</td><td>Purchase</td><td>$1,001 - $15,000</td><td>--</td></tr>"
+    )
+    heads = "".join(
+        f"<th>{name}</th>"
+        for name in (
+            "#",
+            "Transaction Date",
+            "Owner",
+            "Ticker",
+            "Asset Name",
+            "Asset Type",
+            "Type",
+            "Amount",
+            "Comment",
+        )
+    )
+
+    def number_of(document: str) -> int:
+        return int(document.rpartition("-")[2], 16)
+
+    def answer(seen: Seen) -> Answer | None:
+        if seen.path.endswith("/search/home/"):
+            form = '<html><input name="csrfmiddlewaretoken" value="token"></html>'
+            return Answer(form, content_type="text/html")
+        if seen.path.endswith("/report/data/"):
+            start = int(dict(parse_qsl(seen.body.decode()))["start"])
+            rows = [
+                ["Jane", "Doe", "Doe, Jane (Senator)", f'<a href="/search/view/ptr/{UUID(int=number)}/">PTR</a>',
+                 f"{days[number]:%m/%d/%Y}"]
+                for number in range(start, min(start + 100, REPORTS))
+            ]  # fmt: skip
+            return Answer(json.dumps({"recordsTotal": REPORTS, "recordsFiltered": REPORTS, "data": rows}))
+        if "/search/view/ptr/" in seen.path:
+            filed = days[number_of(seen.path.rstrip("/"))]
+            rows_of = "".join(row.format(n, filed - timedelta(days=20 + n % 9)) for n in range(LINES))
+            return Answer(
+                f"<html><main><h1>Periodic Transaction Report for {filed:%m/%d/%Y}</h1><p>Filed {filed:%m/%d/%Y} @ 3 PM"
+                f"</p><p>({LINES} transactions total)</p><table><thead><tr>{heads}</tr></thead><tbody>{rows_of}</tbody>"
+                "</table></main></html>",
+                content_type="text/html",
+            )
+        return None
+
+    work = f"HTML in {REPORTS:,} pages of {LINES:,} trades, and the pages of their list"
+    return Case(work, "politician_trades", answer, REPORTS * LINES, {"politician_trades": "senate_efd"})
+
+
+def html_page() -> Case:
+    """A list of contracts that is one long page."""
+    line = (
+        "<tr><td><a>T{:04d}</a></td><td>{}</td><td>${:,}.00</td><td>DEPARTMENT OF ENERGY</td><td>RESEARCH AND SERVICES"
+        " OF KIND {}</td></tr>"
+    )
+    day = date(2026, 1, 29)
+    lines = "".join(
+        line.format(n % 4000, f"{day - timedelta(days=n // 100):%b. %d, %Y}", 1000 + n, n) for n in range(ONE_PAGE)
+    )
+    body = f'<html><table id="myTable">{lines}</table></html>'.encode()
+
+    def answer(seen: Seen) -> Answer | None:
+        found = seen.path.endswith("/sources/govcontracts")
+        return Answer(body, content_type="text/html") if found else None
+
+    work = f"one HTML page of {len(body) / 1e6:,.0f} MB"
+    return Case(work, "gov_contracts", answer, ONE_PAGE, {"gov_contracts": "quiver_page"})
+
+
+CASES = (prices, one_answer, in_pages, html_reports, html_page)
 
 
 def run() -> Iterator[Result]:
@@ -144,7 +221,8 @@ def _row(case: Case, database: str) -> Result:
     with serve(world) as site, tempfile.TemporaryDirectory() as home:
         _collect(home, site.url, database, "universe")
         began = time.perf_counter()
-        new, payloads, peak = _collect(home, site.url, database, case.dataset)
+        chosen = ",".join(f"{name}={source}" for name, source in case.sources.items())
+        new, payloads, peak = _collect(home, site.url, database, case.dataset, chosen)
         took = time.perf_counter() - began
     return Result(
         f"{case.work}: {new:,} rows in {payloads:,} answers: {peak:,} MB",
@@ -155,8 +233,8 @@ def _row(case: Case, database: str) -> Result:
     )
 
 
-def _collect(home: str, url: str, database: str, name: str) -> tuple[int, int, int]:
-    command = [sys.executable, "-c", CHILD, home, url, database, name]
+def _collect(home: str, url: str, database: str, name: str, sources: str = "") -> tuple[int, int, int]:
+    command = [sys.executable, "-c", CHILD, home, url, database, name, sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])

@@ -1,7 +1,8 @@
 {#- Versions of the lines of filings. An amendment replaces what it repeats, from when it becomes known on: of the filing it
     names by its day (of all earlier ones, where that day has none) everything if it has no fewer lines; else of the
     transactions of a day, code and class those that it states again. Where it states fewer of these than the filing did,
-    and not their sum, each of its lines replaces the one that is most like it. Where a source does not tell amendments
+    and not their sum, each of its lines replaces the one that is most like it: of several that are alike and equal, one;
+    of several that are alike and differ, all, since which one is meant is not told. Where a source does not tell amendments
     apart, a line that is filed again unchanged counts once. -#}
 with lines as (
     {{ versions('insider_buying',
@@ -29,6 +30,7 @@ told as (
         shares,
         price,
         shares_following,
+        ordinal,
         superseded_at is null as is_current,
         first_known_at
     from lines
@@ -93,7 +95,11 @@ counted as (
         ) as group_lines,
         sum(case when is_current then shares end) over (
             partition by source, issuer, owner, filed_at, transaction_date, code, security_title
-        ) as group_shares
+        ) as group_shares,
+        row_number() over (
+            partition by source, issuer, owner, filed_at, transaction_date, code, security_title, is_current
+            order by ordinal, row_id
+        ) as group_place
     from told
 ),
 
@@ -105,14 +111,17 @@ likened as (
             when earlier.group_lines <= later.group_lines then true
             else coalesce(earlier.group_shares = later.group_shares, false)
         end as is_all,
-        rank() over (
-            partition by later.row_id, earlier.filed_at
-            order by
-                case when earlier.ownership = later.ownership then 2 else 0 end
-                + case when earlier.shares = later.shares then 1 else 0 end
-                + case when earlier.price = later.price then 1 else 0 end
-                + case when earlier.shares_following = later.shares_following then 1 else 0 end desc
-        ) as likeness
+        later.row_id as by_row_id,
+        later.group_place as by_place,
+        earlier.filed_at,
+        earlier.group_place,
+        coalesce(earlier.shares, -1) as shares,
+        coalesce(earlier.price, -1) as price,
+        earlier.ownership,
+        case when earlier.ownership = later.ownership then 2 else 0 end
+        + case when earlier.shares = later.shares then 1 else 0 end
+        + case when earlier.price = later.price then 1 else 0 end
+        + case when earlier.shares_following = later.shares_following then 1 else 0 end as likeness
     from amended
     inner join counted as earlier
         on amended.source = earlier.source
@@ -130,12 +139,30 @@ likened as (
     where amended.is_named = amended.any_named and later.is_current
 ),
 
+placed as (
+    select
+        row_id,
+        amended_at,
+        is_all,
+        by_place,
+        rank() over (partition by by_row_id, filed_at order by likeness desc) as place,
+        row_number() over (partition by by_row_id, filed_at, likeness order by group_place, row_id) as alike_place,
+        count(*) over (partition by by_row_id, filed_at, likeness) as alike,
+        min(shares) over (partition by by_row_id, filed_at, likeness)
+        = max(shares) over (partition by by_row_id, filed_at, likeness)
+        and min(price) over (partition by by_row_id, filed_at, likeness)
+        = max(price) over (partition by by_row_id, filed_at, likeness)
+        and min(ownership) over (partition by by_row_id, filed_at, likeness)
+        = max(ownership) over (partition by by_row_id, filed_at, likeness) as are_equal
+    from likened
+),
+
 ends as (
     select
         row_id,
         amended_at
-    from likened
-    where is_all or likeness = 1
+    from placed
+    where is_all or (place = 1 and (not are_equal or mod(by_place - 1, alike) = alike_place - 1))
     union all
     select
         told.row_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -266,3 +266,15 @@ def test_a_series_without_vintages_is_asked_for_without_them(tmp_path):
     pages, _ = fetch(handler, tmp_path, name="fred", dataset="macro_series", items=("UNRATE",))
     rows = [row for page in pages for batch in source("fred").parse(page) for row in batch.table.to_pylist()]
     assert [(row["value"], row["vintage"]) for row in rows] == [(4.1, "lag_rule")]
+
+
+def test_answers_of_a_long_collection_carry_the_time_at_which_they_came(tmp_path, monkeypatch):
+    passed = [0.0]
+    monkeypatch.setattr("pas_lib.sources.http.monotonic", lambda: passed[0])
+    for sources, minutes in (("public", 95), ("sandbox", 0)):
+        values = {"PAS_HOME": str(tmp_path), "PAS_SOURCES": sources, "PAS_CONTACT": "me@fund.example"}
+        client = Client(source("senate_lda"), load_settings(values, root=tmp_path), NOW)
+        passed[0] += 59.0
+        assert client.fetched_at() == NOW
+        passed[0] += 95 * 60.0
+        assert client.fetched_at() == NOW + timedelta(minutes=minutes)
