@@ -16,7 +16,7 @@ from pas_lib.dbt import Dbt
 from pas_lib.errors import PasError, SourceError
 from pas_lib.ingest import IngestResult, ingest, replay
 from pas_lib.sandbox.faults import KINDS, Fault
-from pas_lib.sandbox.sites import senate
+from pas_lib.sandbox.sites import house, senate
 from pas_lib.sandbox.testing import RunningSandbox, running_sandbox
 from pas_lib.sandbox.world import World
 from pas_lib.settings import Settings
@@ -34,6 +34,7 @@ DOCUMENTS = {"house_clerk": "/ptr-pdfs/", "senate_efd": "/search/view/ptr/"}
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[RunningSandbox]:
+    house.scan()  # what the first PDF pays for its imports is no time-out of the site
     with running_sandbox() as running:
         yield running
 
