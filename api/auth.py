@@ -18,14 +18,16 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Literal
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from api.errors import Forbidden, Unauthorised
+from api.sessions import EndedSessions
 from pas_lib.access import NamedToken, digest, id_in
 from pas_lib.clock import Clock
 from pas_lib.errors import SettingsError
@@ -98,6 +100,8 @@ class Guard:
         Tells when a token or a browser session ends (the machine's time, not the sandbox's).
     lookup : Lookup, optional
         Finds named tokens; without it there are none.
+    ended : EndedSessions, optional
+        The browser sessions that were logged out.
 
     Raises
     ------
@@ -105,7 +109,9 @@ class Guard:
         If a token is missing, or both are equal.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, lookup: Lookup = _nobody) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, lookup: Lookup = _nobody, ended: EndedSessions | None = None
+    ) -> None:
         missing = [
             name
             for name, value in (("API_TOKEN", settings.api_token), ("API_READ_TOKEN", settings.api_read_token))
@@ -127,7 +133,7 @@ class Guard:
         self._lookup = lookup
         # Sessions are signed with a key derived from both tokens: changing a token ends them all.
         self._key = hashlib.sha256(b"pas dashboard session" + self._admin + self._read).digest()
-        self._ended: dict[str, datetime] = {}
+        self._ended = ended or EndedSessions()
         self._seen: dict[str, tuple[float, tuple[NamedToken, bytes] | None]] = {}
         self._lock = threading.Lock()
 
@@ -141,16 +147,23 @@ class Guard:
         NotReady
             If it has the form of a named token and PostgreSQL cannot be asked: what may be revoked opens nothing.
         """
+        who = self.of_settings(token)
+        if who is not None:
+            return who
+        token_id = id_in(token)
+        found = self._named(token_id) if token_id else None
+        if found is None or not secrets.compare_digest(digest(token), found[1]):
+            return None
+        return self._holder(found[0])
+
+    def of_settings(self, token: str) -> Identity | None:
+        """Return which of the two tokens of the settings it is, or None; asks nobody."""
         given = digest(token)
         admin = secrets.compare_digest(given, self._admin)
         read = secrets.compare_digest(given, self._read)
         if admin or read:
             return Identity("admin", "admin") if admin else Identity("read", "read")
-        token_id = id_in(token)
-        found = self._named(token_id) if token_id else None
-        if found is None or not secrets.compare_digest(given, found[1]):
-            return None
-        return self._holder(found[0])
+        return None
 
     def _named(self, token_id: str) -> tuple[NamedToken, bytes] | None:
         with self._lock:
@@ -179,7 +192,9 @@ class Guard:
     def open_session(self, holder: Identity) -> str:
         """Return the cookie value of a new browser session of a token's holder."""
         ends = self._clock.now() + timedelta(hours=SESSION_HOURS)
-        body = f"{int(ends.timestamp())}.{secrets.token_urlsafe(16)}.{holder.token_id or '-' + holder.name}"
+        session_id = secrets.token_urlsafe(16)
+        body = f"{int(ends.timestamp())}.{session_id}.{holder.token_id or '-' + holder.name}"
+        self._ended.opened(session_id)
         return f"{body}.{self._sign(body)}"
 
     def session_of(self, cookie: str) -> Identity | None:
@@ -194,9 +209,8 @@ class Guard:
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign(body).encode()):
             return None
         ends, session_id, holder = body.split(".")
-        with self._lock:
-            if session_id in self._ended or int(ends) <= self._clock.now().timestamp():
-                return None
+        if int(ends) <= self._clock.now().timestamp() or self._ended.has(session_id):
+            return None
         if holder in {"-admin", "-read"}:
             name: Level = "admin" if holder == "-admin" else "read"
             return Identity(name, name, session=session_id)
@@ -207,9 +221,7 @@ class Guard:
     def close_session(self, session_id: str) -> None:
         """End a browser session; its cookie is refused from now on."""
         now = self._clock.now()
-        with self._lock:
-            self._ended = {k: v for k, v in self._ended.items() if v > now}
-            self._ended[session_id] = now + timedelta(hours=SESSION_HOURS)
+        self._ended.end(session_id, now, now + timedelta(hours=SESSION_HOURS))
 
     def csrf(self, session_id: str) -> str:
         """Return the token that a session's pages send with each write."""
@@ -231,10 +243,9 @@ class Guard:
         Forbidden
             If a write comes with a cookie that holds but without its CSRF token, or from another site's page.
         """
-        header = request.headers.get("authorization")
-        if header is not None:
-            scheme, _, rest = header.strip().partition(" ")
-            return self.identify(rest.strip() if scheme.lower() == "bearer" and rest else header.strip())
+        given = token_in(request)
+        if given is not None:
+            return self.identify(given)
         is_reading = request.method in _READING
         tokens = request.query_params.getlist("token")
         if tokens and is_reading:
@@ -264,6 +275,15 @@ class Guard:
         return self.is_strong or is_loopback(host)
 
 
+def token_in(request: Request) -> str | None:
+    """Return the token of a request's header, or None without such a header."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" and rest else header.strip()
+
+
 def same_origin(request: Request) -> None:
     """Refuse what another site's page sent.
 
@@ -288,7 +308,7 @@ def _guard(request: Request) -> Guard:
     return guard
 
 
-def require_read(request: Request) -> Identity:
+async def require_read(request: Request) -> Identity:
     """Let a request pass that may read; a dependency of every router that is not open.
 
     Raises
@@ -296,14 +316,19 @@ def require_read(request: Request) -> Identity:
     Unauthorised
         For a missing and for a wrong token alike.
     """
-    who = _guard(request).who_asks(request)
+    guard = _guard(request)
+    given = token_in(request)
+    who = guard.of_settings(given) if given is not None else None
+    if who is None:
+        # Named tokens and browser sessions are looked up in the warehouse: not while everybody waits.
+        who = await run_in_threadpool(guard.who_asks, request)
     if who is None:
         raise Unauthorised
     request.state.actor = who.name
     return who
 
 
-def require_trade(request: Request) -> Identity:
+async def require_trade(request: Request) -> Identity:
     """Let a request pass that may approve, acknowledge and start jobs.
 
     Raises
@@ -313,10 +338,10 @@ def require_trade(request: Request) -> Identity:
     Forbidden
         With a token that may only read.
     """
-    return _require(request, "trade")
+    return await _require(request, "trade")
 
 
-def require_admin(request: Request) -> Identity:
+async def require_admin(request: Request) -> Identity:
     """Let a request pass that may do everything.
 
     Raises
@@ -326,11 +351,11 @@ def require_admin(request: Request) -> Identity:
     Forbidden
         With a token of a smaller scope.
     """
-    return _require(request, "admin")
+    return await _require(request, "admin")
 
 
-def _require(request: Request, level: Level) -> Identity:
-    who = require_read(request)
+async def _require(request: Request, level: Level) -> Identity:
+    who = await require_read(request)
     if not who.may(level):
         needed = "the admin token" if level == "admin" else "a token with the scope trade or admin"
         raise Forbidden(f"this needs {needed}")

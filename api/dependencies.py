@@ -29,8 +29,18 @@ class Reading:
         self._request = request
 
     def __call__(self, answer: Callable[[Reader], T]) -> T:
-        """Return what ``answer`` computes from the store that can be read."""
+        """Return what ``answer`` computes from one state of the store that can be read."""
         return self._store.read(answer, self._remember)
+
+    def point(self, answer: Callable[[Reader], T]) -> T:
+        """Return what ``answer`` computes with a single statement, which sees one state by itself."""
+        return self._store.read(answer, self._remember, steady=False)
+
+    def primary(self, answer: Callable[[Reader], T]) -> T:
+        """Return what ``answer`` computes from PostgreSQL itself."""
+        found = self._store.read_primary(answer)
+        self._remember(Provenance("postgres"))
+        return found
 
     def _remember(self, provenance: Provenance) -> None:
         self._request.state.provenance = provenance
@@ -42,7 +52,7 @@ class Reading:
         return found if isinstance(found, Provenance) else None
 
 
-def _reading(request: Request) -> Reading:
+async def _reading(request: Request) -> Reading:  # a coroutine needs no thread of its own
     store: Any = request.app.state.store
     assert isinstance(store, Store)  # noqa: S101 - the factory sets it
     return Reading(store, request)

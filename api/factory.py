@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import threading
@@ -33,11 +34,13 @@ from api.routers import (
     tokens,
 )
 from api.scheduler import Scheduler
+from api.sessions import EndedSessions
 from api.store import Mirror, PostgresPool, Store
 from api.traffic import Traffic
-from pas_lib.access import FIND, NamedToken
+from pas_lib.access import END, FIND, IS_ENDED, NamedToken
 from pas_lib.clock import Clock, SystemClock, clock_for
 from pas_lib.settings import Settings
+from pas_lib.warehouse import Warehouse
 
 VERSION = "0.1.0"
 
@@ -79,7 +82,11 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
     """
     clock = clock or SystemClock()
     store = Store(PostgresPool(lambda: _address(settings)), Mirror(settings.mirror_path), clock)
-    guard = Guard(settings, clock, lambda token_id: _named_token(store, token_id))
+    ended = EndedSessions(
+        lambda digest: bool(store.read_primary(lambda reader: reader.scalar(IS_ENDED, {"digest": digest}))),
+        lambda *row: Warehouse.from_settings(settings).execute(END, row),
+    )
+    guard = Guard(settings, clock, lambda token_id: _named_token(store, token_id), ended)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -138,6 +145,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
 def _warm_up() -> None:
     for name in ("pas_lib.risk", "pas_lib.strategies.registry"):
         importlib.import_module(name)
+    # What is loaded now stays: looking through it all for garbage again and again would hold up answers.
+    gc.collect()
+    gc.freeze()
 
 
 def _named_token(store: Store, token_id: str) -> tuple[NamedToken, bytes] | None:
@@ -148,6 +158,4 @@ def _named_token(store: Store, token_id: str) -> tuple[NamedToken, bytes] | None
 
 
 def _address(settings: Settings) -> str:
-    from pas_lib.warehouse import Warehouse
-
     return Warehouse.from_settings(settings).url

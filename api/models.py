@@ -6,14 +6,19 @@ name says otherwise, times are UTC, ``null`` means not known or not defined.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Item = TypeVar("Item", bound=BaseModel)
+
+
+#: A JSON column's value: PostgreSQL gives it decoded, the mirror as text.
+Decoded = Annotated[dict[str, Any], BeforeValidator(lambda v: json.loads(v) if isinstance(v, str) else v)]
 
 
 class Answer(BaseModel):
@@ -27,13 +32,26 @@ def finite(figures: Mapping[str, float | None]) -> dict[str, float | None]:
     return {key: value if value is not None and math.isfinite(value) else None for key, value in figures.items()}
 
 
-class Listing(Answer, Generic[Item]):
+class Listed(Answer):
+    """Base of all answers with records."""
+
+    next_page: int | None = Field(None, description="the page that follows, or null on the last")
+
+
+class Listing(Listed, Generic[Item]):
     """One page of records."""
 
     records: list[Item]
     page: int = Field(1, description="this page, from 1")
     limit: int = Field(description="most records on a page")
-    next_page: int | None = Field(None, description="the page that follows, or null on the last")
+
+
+class Selected(Listed):
+    """A list of which only some columns were asked for with `fields`; what else it tells is as in the whole one."""
+
+    model_config = ConfigDict(extra="allow")
+
+    records: list[dict[str, Any]]
 
 
 # ------------------------------------------------------------------------------------------------------- system
@@ -111,7 +129,7 @@ class Portfolio(Answer):
     cash: float | None = Field(description="cash in the portfolio's book; null before the first funding")
 
 
-class PortfolioList(Answer):
+class PortfolioList(Listed):
     """All portfolios."""
 
     records: list[Portfolio]
@@ -148,7 +166,7 @@ class Position(Answer):
     weight: float | None = Field(description="share of the portfolio's market value")
 
 
-class PositionList(Answer):
+class PositionList(Listed):
     """Holdings of a portfolio."""
 
     portfolio_id: str
@@ -247,7 +265,7 @@ class Allocation(Answer):
     reason: str | None
 
 
-class AllocationList(Answer):
+class AllocationList(Listed):
     """A decision and the shares it gave."""
 
     decision: Decision | None
@@ -294,7 +312,7 @@ class PostedReturns(Answer):
     statistics: Metrics
 
 
-class MetricsList(Answer):
+class MetricsList(Listed):
     """Latest statistics of a portfolio, one record per basis."""
 
     portfolio_id: str
@@ -310,7 +328,7 @@ class Correlation(Answer):
     n_obs: int
 
 
-class CorrelationList(Answer):
+class CorrelationList(Listed):
     """All ordered pairs at the latest date, each portfolio with itself included."""
 
     as_of: date | None
@@ -326,7 +344,7 @@ class SectorWeight(Answer):
     symbols: int
 
 
-class SectorExposure(Answer):
+class SectorExposure(Listed):
     """Exposure by sector at one session."""
 
     portfolio_id: str
@@ -347,7 +365,7 @@ class Score(Answer):
     previous_rank: int | None = Field(None, description="rank at the month-end before; null if it had no score then")
 
 
-class TopScores(Answer):
+class TopScores(Listed):
     """The best securities of one date."""
 
     score_date: date | None
@@ -372,7 +390,7 @@ class Regime(RegimePoint):
     computed_at: datetime
 
 
-class RegimeAnswer(Answer):
+class RegimeAnswer(Listed):
     """Crisis indicator now and before."""
 
     latest: Regime | None
@@ -392,7 +410,7 @@ class StrategyInfo(Answer):
     note: str | None = Field(description="why those weights are not the plain rule")
 
 
-class StrategyList(Answer):
+class StrategyList(Listed):
     """All strategies."""
 
     records: list[StrategyInfo]
@@ -442,12 +460,6 @@ class Alert(Answer):
     note: str
 
 
-class AlertList(Answer):
-    """Alerts, newest first."""
-
-    records: list[Alert]
-
-
 class RiskRule(Answer):
     """A rule that raises an alert when a figure stands in a relation to a threshold."""
 
@@ -462,7 +474,7 @@ class RiskRule(Answer):
     ended_by: str | None
 
 
-class RiskRuleList(Answer):
+class RiskRuleList(Listed):
     """All rules of the table; those of PAS_RISK_RULES are not in it."""
 
     records: list[RiskRule]
@@ -569,7 +581,7 @@ class LogEntry(Answer):
     event: str
     session: date | None
     run_id: str | None
-    fields: dict[str, Any] = Field(description="what the event carries; never a credential")
+    fields: Decoded = Field(description="what the event carries; never a credential")
 
 
 # ---------------------------------------------------------------------------------------------------- collection
@@ -585,7 +597,7 @@ class Refused(Answer):
     source_url: str = Field(description="where it came from, without credentials")
     payload_path: str = Field(description="its payload in the landing; empty where it came out of several")
     reason: str
-    record: dict[str, Any]
+    record: Decoded
     quarantined_at: datetime
     state: Literal["open", "resolved", "superseded"]
     decided_at: datetime | None = None
@@ -597,10 +609,6 @@ class RefusedDetail(Refused):
 
     excerpt: str | None = Field(description="part of the payload, without credentials; null where it cannot be shown")
     note: str = ""
-
-
-class QuarantineList(Listing[Refused]):
-    """One page of refused records."""
 
 
 class DatasetAge(Answer):
@@ -621,7 +629,7 @@ class DatasetAge(Answer):
     why: str = Field(description="why it is stale; empty where it is not")
 
 
-class FreshnessList(Answer):
+class FreshnessList(Listed):
     """The age of every dataset."""
 
     records: list[DatasetAge]

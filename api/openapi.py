@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from api.catalogue import tables
 from api.errors import PROBLEM, Problem
 from api.examples import VALUES
+from api.models import Selected
 from pas_lib.datasets import catalogue as datasets
 
 #: Addresses that answer without a token.
@@ -79,6 +80,7 @@ def _complete(found: dict[str, Any]) -> None:
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schemas["Problem"] = Problem.model_json_schema()
+    schemas["Selected"] = Selected.model_json_schema()
     found["components"]["securitySchemes"] = _SCHEMES
     for name, schema in schemas.items():
         schema.setdefault("title", name)
@@ -89,8 +91,9 @@ def _complete(found: dict[str, Any]) -> None:
         is_write = method != "get"
         if path not in OPEN:
             operation["security"] = [{"token": []}] if is_write else [{"token": []}, {"query": []}]
+        columns = _selectable(path, operation, schemas)
         for parameter in operation.get("parameters", []):
-            value = VALUES.get(parameter["name"])
+            value = columns.get(parameter["name"], VALUES.get(parameter["name"]))
             if value is not None:
                 parameter["example"] = value
             if parameter["in"] == "path" and parameter["name"] in known:
@@ -103,6 +106,19 @@ def _complete(found: dict[str, Any]) -> None:
         for status, answer in answers.items():
             if status.startswith("2"):
                 _show(answer.get("content", {}), schemas)
+
+
+def _selectable(path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, str]:
+    """Complete a list of which columns can be picked; return the examples of the parameters that name some."""
+    if path.startswith("/db") or "fields" not in {one["name"] for one in operation.get("parameters", [])}:
+        return {}
+    media = operation["responses"]["200"]["content"]["application/json"]
+    whole = media["schema"]
+    model = schemas[whole["$ref"].rpartition("/")[2]]
+    item = schemas[model["properties"]["records"]["items"]["$ref"].rpartition("/")[2]]
+    names = list(item["properties"])
+    media["schema"] = {"anyOf": [whole, {"$ref": "#/components/schemas/Selected"}]}
+    return {"fields": ",".join(names[:2]), "sort_by": names[0]}
 
 
 def operations(found: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

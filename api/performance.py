@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from api.models import Answer
+from api.models import Answer, Listed
 from api.queries import ALL, require_portfolio
 from api.store import Reader
 
@@ -28,7 +28,7 @@ class PerformancePoint(Answer):
     benchmark_drawdown: float | None
 
 
-class Performance(Answer):
+class Performance(Listed):
     """A book against the benchmark, oldest session first."""
 
     portfolio_id: str
@@ -45,7 +45,7 @@ class AllocationPoint(Answer):
     shares: dict[str, float] = Field(description="portfolio -> share of equity aimed at")
 
 
-class AllocationHistory(Answer):
+class AllocationHistory(Listed):
     """The shares of equity by session, oldest first."""
 
     records: list[AllocationPoint]

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from api import models
-from api.errors import NotFound, NotReady, Unprocessable
+from api.errors import NotFound, NotReady
+from api.listing import Window
 from api.store import Reader
 from pas_lib.errors import UnknownName
 
-Item = TypeVar("Item", bound=BaseModel)
-
 #: Stands for all portfolios together where an address takes a portfolio's id.
 ALL = "ALL"
+#: A list's newest records.
+FIRST_PAGE = Window()
 
 
 def as_json(value: Any) -> Any:
@@ -39,56 +37,6 @@ def total(values: list[float | None]) -> float | None:
     """Return the sum, or None if a summand is not known."""
     known = [v for v in values if v is not None]
     return sum(known) if len(known) == len(values) else None
-
-
-def paged(
-    reader: Reader, model: type[Item], statement: str, parameters: Mapping[str, Any], *, page: int, limit: int
-) -> models.Listing[Item]:
-    """Return one page of a query whose order is total."""
-    found = reader.records(
-        f"{statement} limit %(limit)s offset %(offset)s",
-        {**parameters, "limit": limit + 1, "offset": (page - 1) * limit},
-    )
-    return models.Listing[Item](
-        records=[model.model_validate(record) for record in found[:limit]],
-        page=page,
-        limit=limit,
-        next_page=page + 1 if len(found) > limit else None,
-    )
-
-
-@dataclass(frozen=True)
-class Sorting:
-    """In which order a listing comes.
-
-    Attributes
-    ----------
-    by : str, optional
-        A column of the answer; the listing's own order by default, which also tells equal rows apart.
-    direction : {"asc", "desc"}
-        Rows without a value come last in both.
-    """
-
-    by: str | None = None
-    direction: Literal["asc", "desc"] = "desc"
-
-    def clause(self, model: type[BaseModel], own: str) -> str:
-        """Return the order of a statement.
-
-        Raises
-        ------
-        Unprocessable
-            If the answer has no such column.
-        """
-        if self.by is None:
-            return f" order by {own}"
-        if self.by not in model.model_fields:
-            raise Unprocessable(str(UnknownName("column", self.by[:80], model.model_fields)))
-        return f" order by {self.by} {self.direction} nulls last, {own}"
-
-
-#: A listing's own order.
-AS_IT_COMES = Sorting()
 
 
 # --------------------------------------------------------------------------------------------------------- book
@@ -128,7 +76,7 @@ order by p.portfolio_id
 
 def portfolios(reader: Reader) -> models.PortfolioList:
     """Return every portfolio with its share in the latest decision and what it holds."""
-    held = _valued(reader)
+    held = _valued(_held(reader, None))
     records = []
     for row in reader.records(_PORTFOLIOS):
         own = [p for p in held if p.portfolio_id == row["portfolio_id"]]
@@ -159,24 +107,26 @@ def portfolio(reader: Reader, portfolio_id: str) -> models.PortfolioDetail:
     )
 
 
-# Sums of a view have no stated precision, and the mirror keeps such decimals as text.
+# Sums of a view have no stated precision, and the mirror keeps such decimals as text. A book may hold cash alone, or
+# (what people trade by hand) symbols alone.
 _HELD = """
-select book, symbol, cast(qty as double precision) as qty, cast(avg_cost as double precision) as avg_cost,
-       cast(cost_basis as double precision) as cost_basis
-from ops.positions{where}
-order by book, symbol
+with p as (select book, symbol, qty, avg_cost, cost_basis from ops.positions{where})
+select coalesce(c.book, p.book) as book, cast(c.cash as double precision) as cash, p.symbol,
+       cast(p.qty as double precision) as qty, cast(p.avg_cost as double precision) as avg_cost,
+       cast(p.cost_basis as double precision) as cost_basis, {close} as close, {session} as close_session
+from (select book, sum(cash) as cash from ops.book_cash{where} group by book) c
+full join p on p.book = c.book
+{closes}
+order by 1, p.symbol
 """
-_CASH = "select book, cast(cash as double precision) as cash from ops.book_cash{where}"
 _ONE_BOOK = " where book = %(book)s"
 #: Closes of the newest session come by its index, at once; only what did not trade then is looked for in all sessions.
 _NEWEST_CLOSES = """
-select symbol, session, close
-from (
+left join (
     select symbol, session, close, row_number() over (partition by symbol order by security_id) as place
     from marts.daily_returns
-    where session = (select max(session) from marts.daily_returns) and symbol in ({symbols})
-) d
-where place = 1
+    where session = (select max(session) from marts.daily_returns) and symbol in (select symbol from p)
+) d on d.symbol = p.symbol and d.place = 1
 """
 _OLDER_CLOSES = """
 select symbol, session, close
@@ -188,69 +138,63 @@ where age = 1
 """
 
 
-def _closes(reader: Reader, symbols: set[str]) -> dict[str, dict[str, Any]]:
-    """Return the latest close of each symbol that has one."""
-    found: dict[str, dict[str, Any]] = {}
-    for statement in (_NEWEST_CLOSES, _OLDER_CLOSES):
-        wanted = {f"symbol_{n}": symbol for n, symbol in enumerate(sorted(symbols - set(found)))}
-        if wanted:
-            names = ", ".join(f"%({name})s" for name in wanted)
-            found |= {row["symbol"]: row for row in reader.records(statement.format(symbols=names), wanted)}
+def _held(reader: Reader, book: str | None) -> list[dict[str, Any]]:
+    """Return cash, holdings and closes (of one book) with a single statement, unless something has no newest close."""
+    where, parameters = (_ONE_BOOK, {"book": book}) if book else ("", None)
+    priced = _HELD.format(where=where, close="d.close", session="d.session", closes=_NEWEST_CLOSES)
+    found = reader.attempt(lambda r: r.records(priced, parameters))
+    if isinstance(found, NotReady):  # without closes the values are not known
+        bare = _HELD.format(where=where, close="null", session="null", closes="")
+        return reader.records(bare, parameters)
+    old = sorted({row["symbol"] for row in found if row["symbol"] is not None and row["close_session"] is None})
+    if old:
+        wanted = {f"symbol_{n}": symbol for n, symbol in enumerate(old)}
+        names = ", ".join(f"%({name})s" for name in wanted)
+        closes = {row["symbol"]: row for row in reader.records(_OLDER_CLOSES.format(symbols=names), wanted)}
+        for row in found:
+            if close := closes.get(row["symbol"]):
+                row |= {"close": close["close"], "close_session": close["session"]}
     return found
 
 
-def _valued(reader: Reader, book: str | None = None) -> list[models.Position]:
-    """Return the holdings (of one book) at the latest closes; without closes their values are not known."""
-    held = reader.records(_HELD.format(where=_ONE_BOOK if book else ""), {"book": book} if book else None)
-    if not held:
-        return []
-    prices = reader.attempt(lambda r: _closes(r, {row["symbol"] for row in held}))
-    closes = {} if isinstance(prices, NotReady) else prices
-    values: dict[tuple[str, str], float | None] = {}
-    for row in held:
-        close = closes.get(row["symbol"], {}).get("close")
-        values[row["book"], row["symbol"]] = None if close is None else row["qty"] * close
+def _valued(rows: list[dict[str, Any]]) -> list[models.Position]:
+    """Return the holdings among the rows at their closes; without a close a value is not known."""
+    held = [row for row in rows if row["symbol"] is not None]
     by_book: dict[str, list[float | None]] = {}
-    for (book, _), value in values.items():
-        by_book.setdefault(book, []).append(value)
-    positions = []
     for row in held:
-        value = values[row["book"], row["symbol"]]
-        whole = total(by_book[row["book"]])
-        cost = number(row["cost_basis"])
-        positions.append(
-            models.Position(
-                portfolio_id=row["book"],
-                symbol=row["symbol"],
-                qty=row["qty"],
-                avg_cost=row["avg_cost"],
-                cost_basis=cost,
-                close=closes.get(row["symbol"], {}).get("close"),
-                close_session=closes.get(row["symbol"], {}).get("session"),
-                market_value=value,
-                unrealized_pnl=None if value is None or cost is None else value - cost,
-                weight=None if value is None or not whole else value / whole,
-            )
+        row["value"] = None if row["close"] is None else row["qty"] * row["close"]
+        by_book.setdefault(row["book"], []).append(row["value"])
+    whole = {book: total(values) for book, values in by_book.items()}
+    return [
+        models.Position(
+            portfolio_id=row["book"],
+            symbol=row["symbol"],
+            qty=row["qty"],
+            avg_cost=row["avg_cost"],
+            cost_basis=row["cost_basis"],
+            close=row["close"],
+            close_session=row["close_session"],
+            market_value=row["value"],
+            unrealized_pnl=None
+            if row["value"] is None or row["cost_basis"] is None
+            else row["value"] - row["cost_basis"],
+            weight=None if row["value"] is None or not (whole[row["book"]]) else row["value"] / whole[row["book"]],
         )
-    return positions
+        for row in held
+    ]
 
 
 def positions(reader: Reader, portfolio_id: str) -> models.PositionList:
     """Return the holdings of one portfolio (or of all), the largest first."""
-    book = None if portfolio_id == ALL else portfolio_id
-    own = _valued(reader, book)
-    rows = reader.records(_CASH.format(where=_ONE_BOOK if book else ""), {"book": book} if book else None)
-    cash = {row["book"]: row["cash"] for row in rows}
-    if book is None:
-        money = total(list(cash.values())) if cash else None
-    else:
-        money = cash.get(book)
-        if not own and portfolio_id not in cash:
-            require_portfolio(reader, portfolio_id)
+    rows = _held(reader, None if portfolio_id == ALL else portfolio_id)
+    if not rows and portfolio_id != ALL:
+        require_portfolio(reader, portfolio_id)
+    own = _valued(rows)
+    cash = {row["book"]: row["cash"] for row in rows if row["cash"] is not None}
     return models.PositionList(
         portfolio_id=portfolio_id,
         market_value=total([p.market_value for p in own]),
-        cash=money,
+        cash=total(list(cash.values())) if cash else None,
         records=sorted(own, key=lambda p: (-(p.market_value or 0.0), p.symbol, p.portfolio_id)),
     )
 
@@ -288,9 +232,7 @@ def trades(
     *,
     start: date | None = None,
     end: date | None = None,
-    page: int = 1,
-    limit: int = 100,
-    sorting: Sorting = AS_IT_COMES,
+    window: Window = FIRST_PAGE,
 ) -> models.Listing[models.Trade]:
     """Return the trades of one portfolio (or of all), newest first."""
     one = None if portfolio_id == ALL else portfolio_id
@@ -301,14 +243,12 @@ def trades(
             "end": ("execution_session <= %(end)s", end),
         }
     )
-    found = paged(
+    found = window.page_of(
         reader,
         models.Trade,
-        f"select {_TRADE_COLUMNS} from ops.trades{clause}"  # noqa: S608 - columns of the model
-        + sorting.clause(models.Trade, "executed_at desc, trade_id"),
+        f"select {_TRADE_COLUMNS} from ops.trades{clause}",  # noqa: S608 - columns of the model
         parameters,
-        page=page,
-        limit=limit,
+        own="executed_at desc, trade_id",
     )
     if not found.records and one is not None:
         _known_book(reader, one)
@@ -329,9 +269,7 @@ def orders(
     state: str | None = None,
     session: date | None = None,
     symbol: str | None = None,
-    page: int = 1,
-    limit: int = 100,
-    sorting: Sorting = AS_IT_COMES,
+    window: Window = FIRST_PAGE,
 ) -> models.Listing[models.Order]:
     """Return orders, newest session first."""
     clause, parameters = _where(
@@ -342,14 +280,12 @@ def orders(
             "symbol": ("symbol = %(symbol)s", symbol),
         }
     )
-    return paged(
+    return window.page_of(
         reader,
         models.Order,
-        f"select {_ORDER_COLUMNS} from ops.orders{clause}"  # noqa: S608 - columns of the model
-        + sorting.clause(models.Order, "session desc, portfolio_id, symbol, side, attempt, client_order_id"),
+        f"select {_ORDER_COLUMNS} from ops.orders{clause}",  # noqa: S608 - columns of the model
         parameters,
-        page=page,
-        limit=limit,
+        own="session desc, portfolio_id, symbol, side, attempt, client_order_id",
     )
 
 
@@ -359,9 +295,7 @@ def weight_history(
     *,
     start: date | None = None,
     end: date | None = None,
-    page: int = 1,
-    limit: int = 100,
-    sorting: Sorting = AS_IT_COMES,
+    window: Window = FIRST_PAGE,
 ) -> models.Listing[models.StoredWeight]:
     """Return the stored target weights of a portfolio, newest session first, then by weight."""
     require_portfolio(reader, portfolio_id)
@@ -373,14 +307,12 @@ def weight_history(
             "end": ("session <= %(end)s", end),
         }
     )
-    return paged(
+    return window.page_of(
         reader,
         models.StoredWeight,
-        f"select {_WEIGHT_COLUMNS} from ops.weight_history{clause}"  # noqa: S608 - columns of the model
-        + sorting.clause(models.StoredWeight, "session desc, weight desc, symbol, decision_id"),
+        f"select {_WEIGHT_COLUMNS} from ops.weight_history{clause}",  # noqa: S608 - columns of the model
         parameters,
-        page=page,
-        limit=limit,
+        own="session desc, weight desc, symbol, decision_id",
     )
 
 
@@ -388,17 +320,16 @@ _APPROVAL_COLUMNS = ", ".join(models.StoredApproval.model_fields)
 
 
 def approvals(
-    reader: Reader, *, session: date | None = None, page: int = 1, limit: int = 100
+    reader: Reader, *, session: date | None = None, window: Window = FIRST_PAGE
 ) -> models.Listing[models.StoredApproval]:
     """Return what people said to plans, the newest first."""
     clause, parameters = _where({"session": ("session = %(session)s", session)})
-    return paged(
+    return window.page_of(
         reader,
         models.StoredApproval,
-        f"select {_APPROVAL_COLUMNS} from ops.approvals{clause} order by approval_id desc",  # noqa: S608
+        f"select {_APPROVAL_COLUMNS} from ops.approvals{clause}",  # noqa: S608 - columns of the model
         parameters,
-        page=page,
-        limit=limit,
+        own="approval_id desc",
     )
 
 
@@ -413,8 +344,7 @@ def logs(
     event: str | None = None,
     session: date | None = None,
     run_id: str | None = None,
-    page: int = 1,
-    limit: int = 100,
+    window: Window = FIRST_PAGE,
 ) -> models.Listing[models.LogEntry]:
     """Return events of the programs, the newest first."""
     clause, parameters = _where(
@@ -429,16 +359,12 @@ def logs(
         names = ", ".join(f"%(level_{n})s" for n in range(len(levels)))
         clause += f"{' and' if clause else ' where'} level in ({names})"
         parameters |= {f"level_{n}": level for n, level in enumerate(levels)}
-    rows = reader.records(
-        f"select {_LOG_COLUMNS} from ops.system_logs{clause}"  # noqa: S608 - columns of the model
-        " order by log_id desc limit %(limit)s offset %(offset)s",
-        {**parameters, "limit": limit + 1, "offset": (page - 1) * limit},
-    )
-    return models.Listing[models.LogEntry](
-        records=[models.LogEntry.model_validate({**row, "fields": as_json(row["fields"])}) for row in rows[:limit]],
-        page=page,
-        limit=limit,
-        next_page=page + 1 if len(rows) > limit else None,
+    return window.page_of(
+        reader,
+        models.LogEntry,
+        f"select {_LOG_COLUMNS} from ops.system_logs{clause}",  # noqa: S608 - columns of the model
+        parameters,
+        own="log_id desc",
     )
 
 
@@ -490,29 +416,39 @@ def trading_state(reader: Reader) -> models.TradingState:
 # ----------------------------------------------------------------------------------------------------- research
 
 _METRIC_COLUMNS = ", ".join(models.Metrics.model_fields)
+#: The latest row of each basis, and beside each what was posted last: that is answered with at once, while the mart has
+#: it after the next build.
+_METRICS = f"""
+select (select count(*) from ops.portfolios where portfolio_id = %(id)s) as is_known,
+       posted_as_of, posted_n_obs, posted_figures, {_METRIC_COLUMNS}
+from (select 1 as one) o
+left join (
+    select {_METRIC_COLUMNS}, row_number() over (partition by basis order by as_of desc) as age
+    from marts.metrics where portfolio_id = %(id)s and basis <> 'posted'
+) m on m.age = 1
+left join (
+    select as_of as posted_as_of, n_obs as posted_n_obs, figures as posted_figures
+    from ops.posted_metrics where portfolio_id = %(id)s order by metrics_id desc limit 1
+) p on true
+order by basis
+"""  # noqa: S608 - columns of the model
 
 
 def metrics(reader: Reader, portfolio_id: str) -> models.MetricsList:
     """Return the latest statistics of a portfolio (or of the managed account), one record per basis."""
-    if portfolio_id != ALL:
+    rows = reader.attempt(lambda r: r.records(_METRICS, {"id": portfolio_id}))
+    if portfolio_id != ALL and (isinstance(rows, NotReady) or not rows[0]["is_known"]):
         require_portfolio(reader, portfolio_id)
-    rows = reader.records(
-        f"select {_METRIC_COLUMNS} from marts.metrics m"  # noqa: S608 - columns of the model
-        " where portfolio_id = %(id)s and as_of = (select max(as_of) from marts.metrics n"
-        " where n.portfolio_id = m.portfolio_id and n.basis = m.basis) order by basis",
-        {"id": portfolio_id},
-    )
-    # What was posted is answered with at once: the mart has it after the next build.
-    records = [models.Metrics.model_validate(row) for row in rows if row["basis"] != "posted"]
-    posted = reader.first(
-        "select as_of, n_obs, figures from ops.posted_metrics where portfolio_id = %(id)s"
-        " order by metrics_id desc limit 1",
-        {"id": portfolio_id},
-    )
-    if posted is not None:
-        figures = {**dict.fromkeys(models.Metrics.model_fields), **as_json(posted["figures"])}
-        head = {"portfolio_id": portfolio_id, "basis": "posted", "as_of": posted["as_of"], "n_obs": posted["n_obs"]}
-        records.append(models.Metrics.model_validate({**figures, **head}))
+    if isinstance(rows, NotReady):
+        raise rows
+    records = [models.Metrics.model_validate(row) for row in rows if row["basis"] is not None]
+    posted = rows[0]
+    if posted["posted_as_of"] is not None:
+        figures = {**dict.fromkeys(models.Metrics.model_fields), **as_json(posted["posted_figures"])}
+        head = {"as_of": posted["posted_as_of"], "n_obs": posted["posted_n_obs"]}
+        records.append(
+            models.Metrics.model_validate({**figures, "portfolio_id": portfolio_id, "basis": "posted", **head})
+        )
     return models.MetricsList(portfolio_id=portfolio_id, records=records)
 
 
@@ -559,47 +495,45 @@ def sector_exposure(reader: Reader, portfolio_id: str) -> models.SectorExposure:
     )
 
 
-def top_scores(reader: Reader, on: date | None = None, limit: int = 20) -> models.TopScores:
-    """Return the best securities of the latest date that is not after ``on``."""
-    latest = reader.scalar(
-        "select max(score_date) from marts.top_scores where score_date <= %(on)s", {"on": on or date.max}
-    )
-    if latest is None:
+#: Scores are frozen at a month's last session; those of the newest session in between are provisional. Their rank of
+#: the month before is that among all securities.
+_TOP_SCORES = """
+with latest as (
+    select max(score_date) as score_date from marts.top_scores where score_date <= %(on)s
+),
+month_before as (
+    select max(score_date) as score_date from marts.top_scores
+    where score_date < (select cast(date_trunc('month', score_date) as date) from latest)
+)
+select s.rank, s.security_id, s.symbol, s.overall, s.momentum, s.risk_adjusted, p.place as previous_rank,
+       s.score_date, n.is_month_end as is_frozen, b.score_date as previous_date
+from marts.top_scores s
+join latest l on l.score_date = s.score_date
+cross join month_before b
+left join ops.sessions n on n.session = s.score_date
+left join ({places}) p on p.security_id = s.security_id
+order by s.rank, s.symbol
+"""
+_PLACES = """
+select security_id, row_number() over (order by overall desc, symbol) as place from marts.ticker_scores
+where score_date = (select score_date from month_before) and overall is not null
+"""
+#: Where the scores of all are not there.
+_PLACES_AMONG_THE_BEST = """
+select security_id, rank as place from marts.top_scores where score_date = (select score_date from month_before)
+"""
+
+
+def top_scores(reader: Reader, on: date | None = None) -> models.TopScores:
+    """Return the best securities of the latest date that is not after ``on``, the best first."""
+    when = {"on": on or date.max}
+    rows = reader.attempt(lambda r: r.records(_TOP_SCORES.format(places=_PLACES), when))
+    if isinstance(rows, NotReady):
+        rows = reader.records(_TOP_SCORES.format(places=_PLACES_AMONG_THE_BEST), when)
+    if not rows:
         return models.TopScores(score_date=None, is_frozen=None, records=[])
-    rows = reader.records(
-        "select rank, security_id, symbol, overall, momentum, risk_adjusted from marts.top_scores"
-        " where score_date = %(date)s order by rank, symbol limit %(limit)s",
-        {"date": latest, "limit": limit},
-    )
-    # Scores are frozen at a month's last session; those of the newest session in between are provisional.
-    frozen = reader.scalar("select is_month_end from ops.sessions where session = %(date)s", {"date": latest})
-    before = reader.scalar(
-        "select max(score_date) from marts.top_scores where score_date < %(month)s", {"month": latest.replace(day=1)}
-    )
-    places = _places(reader, before, latest) if before else {}
-    return models.TopScores(
-        score_date=latest,
-        is_frozen=frozen,
-        previous_date=before,
-        records=[models.Score.model_validate({**row, "previous_rank": places.get(row["security_id"])}) for row in rows],
-    )
-
-
-def _places(reader: Reader, before: date, latest: date) -> dict[str, int]:
-    """Return the earlier rank of what is among the best now; of all securities where their scores are there."""
-    ranked = reader.attempt(
-        lambda r: r.records(
-            "select security_id, place from (select security_id, row_number() over (order by overall desc, symbol)"
-            " as place from marts.ticker_scores where score_date = %(before)s and overall is not null) p"
-            " where security_id in (select security_id from marts.top_scores where score_date = %(latest)s)",
-            {"before": before, "latest": latest},
-        )
-    )
-    if isinstance(ranked, NotReady):
-        ranked = reader.records(
-            "select security_id, rank as place from marts.top_scores where score_date = %(before)s", {"before": before}
-        )
-    return {row["security_id"]: int(row["place"]) for row in ranked}
+    head = {name: rows[0][name] for name in ("score_date", "is_frozen", "previous_date")}
+    return models.TopScores(**head, records=[models.Score.model_validate(row) for row in rows])
 
 
 def regime(reader: Reader, sessions: int = 252) -> models.RegimeAnswer:

@@ -11,6 +11,7 @@ import numpy as np
 
 from api import models, queries
 from api.errors import NotReady
+from api.listing import Window
 from api.store import Reader
 
 #: Sessions of history.
@@ -118,14 +119,13 @@ _ALERTS = ", ".join(models.Alert.model_fields)
 _RULES = ", ".join(models.RiskRule.model_fields)
 
 
-def alerts(reader: Reader, *, is_open: bool | None = None, limit: int = 100) -> models.AlertList:
+def alerts(
+    reader: Reader, *, is_open: bool | None = None, window: Window = queries.FIRST_PAGE
+) -> models.Listing[models.Alert]:
     """Return alerts, newest first; only those that nobody has acknowledged, or only the others."""
     clause = "" if is_open is None else f" where acknowledged_at is {'' if is_open else 'not '}null"
-    rows = reader.records(
-        f"select {_ALERTS} from ops.risk_alerts{clause} order by alert_id desc limit %(n)s",  # noqa: S608
-        {"n": limit},
-    )
-    return models.AlertList(records=[models.Alert.model_validate(row) for row in rows])
+    statement = f"select {_ALERTS} from ops.risk_alerts{clause}"  # noqa: S608 - columns of the model
+    return window.page_of(reader, models.Alert, statement, {}, own="alert_id desc")
 
 
 def rules(reader: Reader) -> models.RiskRuleList:

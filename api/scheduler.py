@@ -11,7 +11,7 @@ import requests
 from pydantic import Field
 
 from api.errors import Conflict, NotFound, NotReady, Unprocessable
-from api.models import Answer
+from api.models import Answer, Listed
 from pas_lib.settings import Settings
 from pas_lib.stack.airflow_env import ADMIN
 from pas_lib.stack.airflow_rest import AirflowRest, Run
@@ -55,7 +55,7 @@ class Job(Answer):
     last_run: JobRun | None = None
 
 
-class JobList(Answer):
+class JobList(Listed):
     """All jobs."""
 
     records: list[Job]

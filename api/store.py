@@ -1,8 +1,8 @@
 """Where answers come from: PostgreSQL, or the DuckDB mirror while PostgreSQL is away.
 
 An answer is computed by a function of a :class:`Reader`. It runs in one read-only transaction on PostgreSQL, so that
-the numbers of one answer belong together; if PostgreSQL cannot be reached, or goes away in the middle, the whole
-function runs again on the mirror, and the answer says so.
+the numbers of one answer belong together, or, where it asks a single statement, without one; if PostgreSQL cannot be
+reached, or goes away in the middle, the whole function runs again on the mirror, and the answer says so.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import select
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from typing import Any, Literal, TypeVar
 import duckdb
 import psycopg
 from psycopg import errors as pg
+from psycopg.pq import TransactionStatus
 
 from api.errors import ApiError, NotReady
 from api.values import plain
@@ -40,6 +42,8 @@ STATEMENT_TIMEOUT = 15.0
 CONNECT_TIMEOUT = 2
 #: Seconds during which a server that did not answer is not asked again.
 RETRY_AFTER = 2.0
+#: Seconds a connection may have rested without being asked whether it still lives.
+RESTED = 5.0
 
 #: How often an answer is computed anew because a build replaced what it reads.
 ATTEMPTS = 5
@@ -244,6 +248,21 @@ class PostgresReader(Reader):
             return error
 
 
+class PointReader(PostgresReader):
+    """Reads without a transaction: each statement sees the newest state, and is its own.
+
+    A statement's view of the data begins when its tables are locked. What a build swapped in before is committed then,
+    and what it would swap in waits for the lock: nothing is left to be confirmed.
+    """
+
+    def confirm(self) -> None:
+        """Nothing can have been replaced."""
+
+    def attempt(self, answer: Callable[[Reader], T]) -> T | NotReady:
+        """Return a part of an answer, or why it cannot be given: a failure spoils nothing here."""
+        return Reader.attempt(self, answer)
+
+
 class MirrorReader(Reader):
     """Reads the DuckDB mirror."""
 
@@ -297,14 +316,20 @@ class PostgresPool:
     def __init__(self, address: Callable[[], str], size: int = 8) -> None:
         self._address = address
         self._slots = threading.BoundedSemaphore(size)
-        self._idle: list[psycopg.Connection[Any]] = []
+        # The connection, and since when it rests.
+        self._idle: list[tuple[psycopg.Connection[Any], float]] = []
         self._lock = threading.Lock()
         self._away_until = 0.0
         self._reason = ""
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[Any]]:
-        """Lend a connection inside a read-only transaction that sees one state of the data.
+    def connection(self, *, steady: bool = True) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection that can only read.
+
+        Parameters
+        ----------
+        steady : bool
+            All statements are one transaction, which sees one state of the data; else each sees the newest.
 
         Raises
         ------
@@ -317,6 +342,7 @@ class PostgresPool:
             raise NotReady("all database connections are busy", hint="try again")
         try:
             conn = self._take()
+            conn.autocommit = not steady
             try:
                 yield conn
             finally:
@@ -327,11 +353,14 @@ class PostgresPool:
     def _take(self) -> psycopg.Connection[Any]:
         while True:
             with self._lock:
-                conn = self._idle.pop() if self._idle else None
+                conn, since = self._idle.pop() if self._idle else (None, 0.0)
             if conn is None:
                 return self._open()
+            if monotonic() - since < RESTED and not _has_news(conn):
+                return conn
             try:
-                # A connection may have died while it waited; asking costs a tenth of a millisecond.
+                # A connection may have died while it waited.
+                conn.autocommit = True
                 conn.execute("select 1")
                 return conn
             except psycopg.Error:
@@ -345,7 +374,8 @@ class PostgresPool:
                 self._address(),
                 connect_timeout=CONNECT_TIMEOUT,
                 application_name="pas-api",
-                options=f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)} -c timezone=UTC",
+                options=f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)} -c timezone=UTC"
+                " -c default_transaction_read_only=on",
             )
         except psycopg.OperationalError as error:
             self._reason = (str(error).strip().splitlines() or ["no answer"])[0]
@@ -358,19 +388,28 @@ class PostgresPool:
 
     def _give_back(self, conn: psycopg.Connection[Any]) -> None:
         try:
-            conn.rollback()
+            if conn.info.transaction_status != TransactionStatus.IDLE:
+                conn.rollback()
         except psycopg.Error:
             conn.close()
+        if conn.closed:
             return
         with self._lock:
-            self._idle.append(conn)
+            self._idle.append((conn, monotonic()))
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for conn in idle:
+        for conn, _ in idle:
             conn.close()
+
+
+def _has_news(conn: psycopg.Connection[Any]) -> bool:
+    """Return whether the server said something unasked: above all, that it ended the connection."""
+    news = select.poll()
+    news.register(conn.fileno(), select.POLLIN)
+    return bool(news.poll(0))
 
 
 @dataclass
@@ -465,7 +504,9 @@ class Store:
         self._mirror = mirror
         self._clock = clock
 
-    def read(self, answer: Callable[[Reader], T], provenance: Callable[[Provenance], None]) -> T:
+    def read(
+        self, answer: Callable[[Reader], T], provenance: Callable[[Provenance], None], *, steady: bool = True
+    ) -> T:
         """Compute an answer from whichever store can be read.
 
         Parameters
@@ -474,6 +515,8 @@ class Store:
             Pure of side effects: it may run twice.
         provenance : Callable[[Provenance], None]
             Told where the answer comes from before it is computed.
+        steady : bool
+            Whether it asks several statements that have to see one state of the data.
 
         Raises
         ------
@@ -482,9 +525,9 @@ class Store:
         """
         try:
             for _ in range(ATTEMPTS):
-                with self._pool.connection() as conn, suppress(Replaced):
+                with self._pool.connection(steady=steady) as conn, suppress(Replaced):
                     provenance(Provenance("postgres"))
-                    return _confirmed(answer, PostgresReader(conn))
+                    return _confirmed(answer, PostgresReader(conn) if steady else PointReader(conn))
             raise NotReady(_REBUILDING, hint="ask again")
         except PostgresAway:
             pass
@@ -508,8 +551,8 @@ class Store:
             If PostgreSQL cannot be reached.
         """
         try:
-            with self._pool.connection() as conn:
-                return answer(PostgresReader(conn))
+            with self._pool.connection(steady=False) as conn:
+                return answer(PointReader(conn))
         except PostgresAway:
             raise NotReady(
                 "PostgreSQL cannot be reached, and named tokens are checked there alone",

@@ -77,6 +77,11 @@ def id_in(token: str) -> str | None:
 
 
 _COLUMNS = "token_id, name, scope, created_at, created_by, expires_at, revoked_at, revoked_by, note"
+#: Whether a browser session was logged out, by its digest; and that it is.
+IS_ENDED = "select count(*) from ops.ended_sessions where digest = %(digest)s"
+END = "insert into ops.ended_sessions (digest, ended_at, cookie_ends) values (%s, %s, %s) on conflict do nothing"
+#: Every token.
+ALL = f"select {_COLUMNS} from ops.tokens order by revoked_at is not null, name, created_at"  # noqa: S608
 #: One token by its id, with its digest in the last column.
 FIND = f"select {_COLUMNS}, digest from ops.tokens where token_id = %(id)s"  # noqa: S608 - columns of this module
 
@@ -147,10 +152,7 @@ def create(
 
 def tokens(warehouse: Warehouse) -> list[NamedToken]:
     """Return every token, those that hold first, then by name and age."""
-    rows = warehouse.rows(
-        f"select {_COLUMNS} from ops.tokens order by revoked_at is not null, name, created_at"  # noqa: S608
-    )
-    return [NamedToken(**row) for row in rows]
+    return [NamedToken(**row) for row in warehouse.rows(ALL)]
 
 
 def revoke(warehouse: Warehouse, name: str, *, who: str, now: datetime) -> NamedToken:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 
 from api import models, performance, plans, queries
 from api.dependencies import Read
+from api.listing import Paged, Whole
 from api.performance import AllocationHistory, Performance
 from api.plans import PlanAnswer
 
@@ -24,28 +25,14 @@ PortfolioId = Annotated[str, Path(max_length=120, description="a portfolio's id"
 PortfolioOrAll = Annotated[
     str, Path(max_length=120, description="a portfolio's id, or `all`"), AfterValidator(_all_in_capitals)
 ]
-Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page")]
-PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="which page, from 1")]
 Start = Annotated[date | None, Query(description="first session")]
 End = Annotated[date | None, Query(description="last session")]
 
 
-def _sorting(
-    sort_by: Annotated[str | None, Query(max_length=80, description="column to order by; newest first by default")] = (
-        None
-    ),
-    order: Annotated[Literal["asc", "desc"], Query(description="direction; empty values come last in both")] = "desc",
-) -> queries.Sorting:
-    return queries.Sorting(sort_by, order)
-
-
-Sorted = Annotated[queries.Sorting, Depends(_sorting)]
-
-
 @router.get("/portfolios")
-def list_portfolios(read: Read) -> models.PortfolioList:
+def list_portfolios(read: Read, window: Whole) -> models.PortfolioList:
     """List the portfolios with their share in the latest decision and what they hold."""
-    return read(queries.portfolios)
+    return window.cut(read(queries.portfolios))
 
 
 @router.get("/portfolios/{portfolio_id}")
@@ -55,49 +42,38 @@ def one_portfolio(read: Read, portfolio_id: PortfolioId) -> models.PortfolioDeta
 
 
 @router.get("/positions/{portfolio_id}")
-def positions(read: Read, portfolio_id: PortfolioOrAll) -> models.PositionList:
+def positions(read: Read, portfolio_id: PortfolioOrAll, window: Whole) -> models.PositionList:
     """Return what a portfolio holds, valued at the latest closes."""
-    return read(lambda reader: queries.positions(reader, portfolio_id))
+    return window.cut(read.point(lambda reader: queries.positions(reader, portfolio_id)))
 
 
 @router.get("/trades/{portfolio_id}")
 def trades(
     read: Read,
     portfolio_id: PortfolioOrAll,
-    sorting: Sorted,
+    window: Paged,
     start: Start = None,
     end: End = None,
-    limit: Limit = 100,
-    page: PageNumber = 1,
 ) -> models.Listing[models.Trade]:
     """Return a portfolio's trades, newest first; `start` and `end` are execution sessions."""
-    return read(
-        lambda r: queries.trades(r, portfolio_id, start=start, end=end, page=page, limit=limit, sorting=sorting)
-    )
+    return window.pick(read(lambda r: queries.trades(r, portfolio_id, start=start, end=end, window=window)))
 
 
 @router.get("/orders")
 def orders(
     read: Read,
-    sorting: Sorted,
+    window: Paged,
     portfolio_id: Annotated[str | None, Query(max_length=120)] = None,
     state: Annotated[str | None, Query(max_length=40, description="e.g. filled, rejected, unknown")] = None,
     session: Annotated[date | None, Query(description="session that decided them")] = None,
     symbol: Annotated[str | None, Query(max_length=20)] = None,
-    limit: Limit = 100,
-    page: PageNumber = 1,
 ) -> models.Listing[models.Order]:
     """Return orders as last known, newest session first."""
-    return read(
-        lambda r: queries.orders(
-            r,
-            portfolio_id=portfolio_id,
-            state=state,
-            session=session,
-            symbol=symbol,
-            page=page,
-            limit=limit,
-            sorting=sorting,
+    return window.pick(
+        read(
+            lambda r: queries.orders(
+                r, portfolio_id=portfolio_id, state=state, session=session, symbol=symbol, window=window
+            )
         )
     )
 
@@ -106,50 +82,45 @@ def orders(
 def weight_history(
     read: Read,
     portfolio_id: PortfolioId,
-    sorting: Sorted,
+    window: Paged,
     start: Start = None,
     end: End = None,
-    limit: Limit = 1000,
-    page: PageNumber = 1,
 ) -> models.Listing[models.StoredWeight]:
     """Return the target weights as they were stored when they were decided, newest session first."""
-    return read(
-        lambda r: queries.weight_history(r, portfolio_id, start=start, end=end, page=page, limit=limit, sorting=sorting)
-    )
+    return window.pick(read(lambda r: queries.weight_history(r, portfolio_id, start=start, end=end, window=window)))
 
 
 @router.get("/allocations")
 def allocations(
-    read: Read, session: Annotated[date | None, Query(description="the latest by default")] = None
+    read: Read, window: Whole, session: Annotated[date | None, Query(description="the latest by default")] = None
 ) -> models.AllocationList:
     """Return a session's decision: method, indicator, scale, and each portfolio's share of equity."""
-    return read(lambda reader: queries.allocations(reader, session))
+    return window.cut(read(lambda reader: queries.allocations(reader, session)))
 
 
 @router.get("/approvals")
 def approvals(
     read: Read,
+    window: Paged,
     session: Annotated[date | None, Query(description="session that decided the plan")] = None,
-    limit: Limit = 100,
-    page: PageNumber = 1,
 ) -> models.Listing[models.StoredApproval]:
     """Return what people said to order plans, the newest first."""
-    return read(lambda r: queries.approvals(r, session=session, page=page, limit=limit))
+    return window.pick(read(lambda r: queries.approvals(r, session=session, window=window)))
 
 
 @router.get("/allocation_history")
 def allocation_history(
-    read: Read, sessions: Annotated[int, Query(ge=1, le=10_000, description="how many sessions back")] = 252
+    read: Read, window: Whole, sessions: Annotated[int, Query(ge=1, le=10_000, description="how many back")] = 252
 ) -> AllocationHistory:
     """Return the shares of equity that the latest decisions gave, oldest first."""
-    return read(lambda reader: performance.allocation_history(reader, sessions))
+    return window.cut(read(lambda reader: performance.allocation_history(reader, sessions)))
 
 
 @router.get("/performance/{portfolio_id}")
-def show_performance(request: Request, read: Read, portfolio_id: PortfolioOrAll) -> Performance:
+def show_performance(request: Request, read: Read, portfolio_id: PortfolioOrAll, window: Whole) -> Performance:
     """Return equity, growth and drawdown of a portfolio (`all`: the managed account) beside the benchmark's."""
     benchmark = request.app.state.settings.benchmark
-    return read(lambda reader: performance.performance(reader, portfolio_id, benchmark))
+    return window.cut(read(lambda reader: performance.performance(reader, portfolio_id, benchmark)))
 
 
 @router.get("/plan")

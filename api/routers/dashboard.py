@@ -12,11 +12,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from api import queries
 from api.auth import COOKIE, SESSION_HOURS, Guard, Identity, same_origin
 from api.dependencies import Read, Reading, world_now
-from api.errors import ApiError, NotFound
+from api.errors import ApiError, Forbidden, NotFound
 from api.limits import Attempts
 from api.pages import TEMPLATES, asset
 from api.store import Reader
-from api.views import dangers, data, holdings, overview, research, trading
+from api.views import dangers, data, holdings, keys, overview, research, trading
 from api.views.charts import Chart
 
 router = APIRouter(tags=["dashboard"], include_in_schema=False)
@@ -30,7 +30,10 @@ PAGES: dict[str, tuple[str, str]] = {
     "risk": ("/dashboard/risk", "Risk"),
     "trading": ("/dashboard/trading", "Trading"),
     "data": ("/dashboard/data", "Data and jobs"),
+    "tokens": ("/dashboard/tokens", "Tokens"),
 }
+#: Pages of the admin alone.
+_ADMINS = frozenset({"tokens"})
 
 
 @router.get("/dashboard")
@@ -75,6 +78,13 @@ def show_data(request: Request, read: Read) -> Response:
     now = world_now(request)
     has_airflow = request.app.state.settings.airflow_password is not None
     return _page(request, read, "data", lambda r: data.build(r, now), has_airflow=has_airflow)
+
+
+@router.get("/dashboard/tokens")
+def show_tokens(request: Request, read: Read) -> Response:
+    """Show the named tokens to the admin."""
+    now = request.app.state.clock.now()
+    return _page(request, read, "tokens", lambda r: keys.build(r, now))
 
 
 @router.get("/dashboard/data/{table}")
@@ -145,7 +155,10 @@ def _page(
         # The token leaves the address bar and the history at once.
         return _with_session(request, guard, who)
     try:
-        page = read(build)
+        if key in _ADMINS and not who.may("admin"):
+            raise Forbidden("this page needs the admin token")
+        # What opens the API is asked of PostgreSQL alone.
+        page = read.primary(build) if key in _ADMINS else read(build)
     except ApiError as error:
         return _failed(request, key, error, who)
     charts: list[Chart] = getattr(page, "charts", [])
@@ -167,7 +180,8 @@ def _surroundings(request: Request, key: str, who: Identity | None) -> dict[str,
     guard: Guard = request.app.state.guard
     return {
         "key": key,
-        "pages": PAGES,
+        "title": PAGES[key][1],
+        "pages": {one: page for one, page in PAGES.items() if one not in _ADMINS or (who and who.may("admin"))},
         "who": who,
         "csrf": guard.csrf(who.session) if who and who.session else "",
         "may_trade": who is not None and who.may("trade"),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require_read, require_trade
 from api.errors import Unprocessable
+from api.listing import Whole
 from api.scheduler import JobDetail, JobList, JobRun, JobRunDetail, Scheduler
 from pas_lib import clock as calendar
 
@@ -26,7 +27,7 @@ class RunRequest(BaseModel):
     )
 
 
-def _scheduler(request: Request) -> Scheduler:
+async def _scheduler(request: Request) -> Scheduler:
     found = request.app.state.scheduler
     assert isinstance(found, Scheduler)  # noqa: S101 - the factory sets it
     return found
@@ -36,9 +37,9 @@ Jobs = Annotated[Scheduler, Depends(_scheduler)]
 
 
 @router.get("/scheduler/jobs", dependencies=[Depends(require_read)])
-def list_jobs(jobs: Jobs) -> JobList:
+def list_jobs(jobs: Jobs, window: Whole) -> JobList:
     """List the jobs with their next time and their latest run."""
-    return jobs.jobs()
+    return window.cut(jobs.jobs())
 
 
 @router.get("/scheduler/jobs/{job_id}", dependencies=[Depends(require_read)])

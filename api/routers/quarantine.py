@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import SecretStr
 
-from api import freshness, models
+from api import freshness, models, queries
 from api.dependencies import Read, world_now
 from api.errors import NotFound
+from api.listing import Paged, Whole
 from api.store import Reader
 from pas_lib.errors import PasError
 from pas_lib.landing import Landing
@@ -42,28 +42,19 @@ _FILTERS = {
 @router.get("/quarantine")
 def list_quarantine(
     read: Read,
+    window: Paged,
     dataset: Annotated[str | None, Query(max_length=100)] = None,
     source: Annotated[str | None, Query(max_length=100)] = None,
     reason: Annotated[str | None, Query(max_length=200, description="part of the reason")] = None,
     state: Annotated[Literal["open", "resolved", "superseded", "all"], Query()] = "open",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-) -> models.QuarantineList:
+) -> models.Listing[models.Refused]:
     """List refused records, the newest first."""
     wanted = {"dataset": dataset, "source": source, "reason": reason, "state": None if state == "all" else state}
     given = {name: value for name, value in wanted.items() if value is not None}
     where = " and ".join(_FILTERS[name] for name in given) or "true"
 
-    def answer(reader: Reader) -> models.QuarantineList:
-        rows = reader.records(
-            f"{_RECORDS} where {where} order by q.quarantine_id desc limit %(limit)s offset %(offset)s",
-            {**given, "limit": limit + 1, "offset": (page - 1) * limit},
-        )
-        shown = [models.Refused(**_decoded(row)) for row in rows[:limit]]
-        following = page + 1 if len(rows) > limit else None
-        return models.QuarantineList(records=shown, page=page, limit=limit, next_page=following)
-
-    return read(answer)
+    statement = f"{_RECORDS} where {where}"
+    return window.pick(read(lambda r: window.page_of(r, models.Refused, statement, given, own="quarantine_id desc")))
 
 
 @router.get("/quarantine/{quarantine_id}")
@@ -76,13 +67,13 @@ def one_record(request: Request, read: Read, quarantine_id: int) -> models.Refus
     row = read(answer)
     if row is None:
         raise NotFound(f"there is no refused record {quarantine_id}")
-    row = _decoded(row)
+    row = {**row, "record": queries.as_json(row["record"])}
     excerpt, note = _excerpt(row, request.app.state.settings)
     return models.RefusedDetail(**row, excerpt=excerpt, note=note)
 
 
 @router.get("/freshness")
-def list_freshness(request: Request, read: Read) -> models.FreshnessList:
+def list_freshness(request: Request, read: Read, window: Whole) -> models.FreshnessList:
     """Tell how old each dataset is, and which are older than tolerated."""
     now = world_now(request)
 
@@ -90,12 +81,7 @@ def list_freshness(request: Request, read: Read) -> models.FreshnessList:
         found = freshness.datasets(reader, now)
         return models.FreshnessList(records=[models.DatasetAge(**vars(one)) for one in found])
 
-    return read(answer)
-
-
-def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    entry = row["record"]
-    return {**row, "record": json.loads(entry) if isinstance(entry, str) else entry}
+    return window.cut(read(answer))
 
 
 def _excerpt(row: dict[str, Any], settings: Settings) -> tuple[str | None, str]:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Guard, require_admin
 from api.errors import Conflict, Unprocessable
-from api.models import Answer
+from api.listing import Whole
+from api.models import Answer, Listed
 from api.routers.control import Name, refusing, warehouse_of
 from pas_lib import access
 
@@ -34,11 +35,12 @@ class TokenRequest(BaseModel):
 
 
 class Ending(BaseModel):
-    """Who ends a token."""
+    """Who ends a token, and why; both are in the audit."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"by": "Ada"}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"by": "Ada", "reason": "not used"}]})
 
     by: Name
+    reason: str = Field("", max_length=500)
 
 
 class TokenInfo(Answer):
@@ -62,7 +64,7 @@ class TokenMade(TokenInfo):
     token: str = Field(description="shown this once: only its digest is kept")
 
 
-class TokenList(Answer):
+class TokenList(Listed):
     """All named tokens, those that hold first."""
 
     records: list[TokenInfo]
@@ -72,11 +74,11 @@ TokenName = Annotated[str, Path(max_length=40, description="a token's name")]
 
 
 @router.get("/tokens")
-def list_tokens(request: Request) -> TokenList:
+def list_tokens(request: Request, window: Whole) -> TokenList:
     """List the named tokens; those of the settings are not among them. Needs PostgreSQL itself."""
     now = request.app.state.clock.now()
     found = access.tokens(warehouse_of(request))
-    return TokenList(records=[TokenInfo(**vars(one), is_valid=one.holds(now)) for one in found])
+    return window.cut(TokenList(records=[TokenInfo(**vars(one), is_valid=one.holds(now)) for one in found]))
 
 
 @router.post("/tokens", status_code=201)

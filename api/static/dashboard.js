@@ -149,6 +149,15 @@
   });
   for (const dialog of $$("dialog")) dialog.addEventListener("close", () => opener?.isConnected && opener.focus());
 
+  // A secret stands in the page only as long as its dialog is open.
+  function showOnce(secret) {
+    const place = $("#secret");
+    const dialog = place.closest("dialog");
+    place.textContent = secret;
+    dialog.addEventListener("close", () => place.replaceChildren(), { once: true });
+    dialog.showModal();
+  }
+
   for (const form of $$("form.write")) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -157,10 +166,11 @@
       const submit = $("button[type=submit]", form);
       submit.disabled = true;
       try {
-        await write(form.dataset.method, form.dataset.path, body);
+        const told = await write(form.dataset.method, form.dataset.path, body);
         localStorage.setItem("pas-name", body.by);
         for (const field of $$("textarea", form)) field.value = "";
         form.closest("dialog").close();
+        if (form.dataset.shows) showOnce(told[form.dataset.shows]);
         await refresh(null);
         say("Done. It was recorded with your name.");
       } catch (error) {

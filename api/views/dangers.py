@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api import models, queries, risk
+from api.listing import Window
 from api.store import Reader
 from api.views import charts
 from api.views.charts import Chart
@@ -46,5 +47,5 @@ def build(reader: Reader) -> Dangers:
         history=charts.regime(regime) if len(regime.records) > 1 else None,
         parts=charts.parts(regime.latest) if regime.latest and regime.latest.parts else None,
         risk=panel(reader, lambda r: risk.holdings_risk(r, queries.ALL)),
-        seen=risk.alerts(reader, is_open=False, limit=20).records,
+        seen=risk.alerts(reader, is_open=False, window=Window(limit=20)).records,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api import models, plans, queries
+from api.listing import Window
 from api.store import Reader
 from api.views.frame import Frame, State, frame, states
 
@@ -54,7 +55,7 @@ def build(reader: Reader, *, needs_approval: bool) -> Trading:
         plan=plans.plan(reader, needs_approval=needs_approval).plan,
         orders=orders,
         order_states=counted,
-        trades=queries.trades(reader, queries.ALL, limit=FILLS).records,
+        trades=queries.trades(reader, queries.ALL, window=Window(limit=FILLS)).records,
         reconciled=_reconciled(reader),
     )
 
@@ -66,7 +67,7 @@ def _latest_orders(reader: Reader) -> tuple[list[models.Order], dict[str, int]]:
     counted = reader.records(
         "select state, count(*) as n from ops.orders where session = %(s)s group by state order by state", {"s": latest}
     )
-    found = queries.orders(reader, session=latest, limit=MOST).records
+    found = queries.orders(reader, session=latest, window=Window(limit=MOST)).records
     return found, dict(Counter({row["state"]: int(row["n"]) for row in counted}))
 
 

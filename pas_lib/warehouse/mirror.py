@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = ("raw", "marts", "ops")
 #: Not copied: what opens the API is asked of PostgreSQL alone, and belongs in no file that people pass on.
-PRIVATE = ("tokens",)
+PRIVATE = ("tokens", "ended_sessions")
 #: Version of this file's layout; another one is built from nothing.
 LAYOUT = 1
 

@@ -38,7 +38,7 @@ CHROMIUM = next(
 NOW = datetime(2026, 2, 3, 4, 0, tzinfo=UTC)
 #: Before the open of the session in which the stored plan is executed.
 MARKET_NOW = datetime(2026, 2, 2, 13, 0, tzinfo=UTC)
-PAGES = ("", "/portfolios", "/research", "/risk", "/trading", "/data", "/data/ops.trades")
+PAGES = ("", "/portfolios", "/research", "/risk", "/trading", "/data", "/data/ops.trades", "/tokens")
 READ = {"Authorization": seed.READ}
 
 
@@ -396,6 +396,33 @@ def test_a_plan_is_approved_and_refused_and_an_alert_acknowledged(visit: Visit, 
     # The end of the token is the end of its session: the page leads to the log-in by itself.
     access.revoke(book, "desk", who="Ada", now=NOW)
     page.wait_for_url(f"{server}/dashboard/login")
+
+
+def test_a_token_is_made_shown_once_and_revoked(visit: Visit, server: str, book: Warehouse) -> None:
+    page = visit(seed.ADMIN, "/tokens")
+    page.click("[data-open=new-token]")
+    page.fill("#new-token input[name=name]", "boards")
+    page.check("#new-token input[value=trade]")
+    page.fill("#new-token input[name=days]", "30")
+    page.fill("#new-token input[name=by]", "Ada")
+    page.fill("#new-token textarea", "the boards in the hall")
+    page.click("#new-token button[type=submit]")
+    page.wait_for_selector("#shown-token[open]")
+    token = page.locator("#secret").inner_text()
+    found = {"Authorization": f"Bearer {token}"}
+    assert requests.get(f"{server}/portfolios", headers=found, timeout=30).status_code == 200
+    page.click("#shown-token button")
+    wait_for(lambda: page.locator("#tokens").inner_text().count("boards") == 2)
+    assert token.rpartition("_")[2] not in page.content()
+    page.click("button[aria-label='Revoke boards']")
+    page.fill("#revoke-token textarea", "no longer used")
+    page.click("#revoke-token button[type=submit]")
+    page.wait_for_selector("#tokens .chip:text-is('revoked')")
+    assert requests.get(f"{server}/portfolios", headers=found, timeout=30).status_code == 401
+    row = book.rows("select scope, created_by, revoked_by, expires_at - created_at as holds from ops.tokens")[-1]
+    assert (row["scope"], row["created_by"], row["revoked_by"], row["holds"].days) == ("trade", "Ada", "Ada", 30)
+    audited = book.rows("select path, actor, body ->> 'reason' as reason from ops.audit_log where phase = 'done'")
+    assert {"path": "/tokens/boards/revoke", "actor": "admin", "reason": "no longer used"} in audited
 
 
 def test_fills_appear_while_one_looks(visit: Visit, book: Warehouse) -> None:

@@ -7,14 +7,18 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from api.factory import create_app
+from pas_lib.clock import FixedClock
 from pas_lib.settings import PROJECT_ROOT, Settings
 from pas_lib.warehouse import Warehouse
 from tests.integration.api import seed
+from tests.integration.api.conftest import MARKET_NOW, NOW
 
 OPEN = {"/health", "/readyz"}
 
@@ -85,6 +89,37 @@ def test_login_and_logout(filled: Warehouse, stranger: TestClient) -> None:
     assert stranger.get("/dashboard").status_code == 303
     stranger.cookies.set("pas_session", kept)
     assert stranger.get("/dashboard").status_code == 303
+
+
+def test_a_log_out_outlives_the_process(filled: Warehouse, client: TestClient, api_settings: Settings) -> None:
+    def started(settings: Settings = api_settings) -> TestClient:
+        app = create_app(settings, clock=FixedClock(NOW), market_clock=FixedClock(MARKET_NOW))
+        return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
+
+    before = started()
+    before.post("/dashboard/login", data={"token": seed.READ})
+    ended = before.cookies["pas_session"]
+    assert before.post("/dashboard/logout", data={"csrf": csrf_of(before)}).status_code == 303
+    before.post("/dashboard/login", data={"token": seed.READ})
+    held = before.cookies["pas_session"]
+    rows = filled.rows("select * from ops.ended_sessions")
+    assert [row["cookie_ends"] - row["ended_at"] for row in rows] == [timedelta(hours=12)]
+    assert ended.split(".")[1] not in str(rows)
+
+    after = started()
+    for cookie, status in ((held, 200), (ended, 303)):
+        after.cookies.set("pas_session", cookie)
+        assert after.get("/dashboard").status_code == status
+        assert after.get("/portfolios").status_code == (200 if status == 200 else 401)
+
+    # While nobody can be asked, a new process cannot tell which of them hold; one begun there does.
+    away = started(api_settings.model_copy(update={"database_url": "postgresql://u:canarypw@127.0.0.1:1/pas"}))
+    away.cookies.set("pas_session", held)
+    assert away.get("/dashboard").headers["location"] == "/dashboard/login"
+    away.cookies.clear()
+    assert away.post("/dashboard/login", data={"token": seed.READ}).status_code == 303
+    assert away.get("/dashboard").status_code == 503
+    assert client.get("/db/ended_sessions").status_code == 404
 
 
 def test_only_a_browser_session_can_be_ended(filled: Warehouse, client: TestClient) -> None:

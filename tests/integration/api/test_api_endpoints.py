@@ -224,6 +224,7 @@ def test_research(filled: Warehouse, client: TestClient) -> None:
         "score_date": None,
         "is_frozen": None,
         "previous_date": None,
+        "next_page": None,
         "records": [],
     }
 
@@ -363,7 +364,7 @@ def test_missing_marts_are_named(warehouse: Warehouse, client: TestClient) -> No
 
 
 def test_an_empty_warehouse_answers(warehouse: Warehouse, client: TestClient) -> None:
-    assert get(client, "/portfolios") == {"records": []}
+    assert get(client, "/portfolios") == {"next_page": None, "records": []}
     assert get(client, "/allocations") == {"decision": None, "cash": None, "records": []}
     assert get(client, "/regime") == {"latest": None, "records": []}
     assert get(client, "/positions/all")["records"] == []

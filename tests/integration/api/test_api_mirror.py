@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -251,6 +252,46 @@ def test_a_mart_that_is_replaced_meanwhile_is_not_empty(filled: Warehouse, api_s
     both.close()
 
 
+def test_point_reads_while_a_mart_is_replaced_again_and_again(
+    filled: Warehouse, api_settings: Settings, client: TestClient
+) -> None:
+    expected = {path: client.get(path).json() for path in ("/scores/top", "/metrics/wiki_attention", "/positions/all")}
+    over = threading.Event()
+
+    def build() -> None:
+        for _ in range(15):
+            for table in ("top_scores", "metrics", "daily_returns"):
+                _replace(filled, table)
+        over.set()
+
+    builder = threading.Thread(target=build)
+    builder.start()
+    asked = 0
+    try:
+        while not over.is_set():
+            for path, wanted in expected.items():
+                answer = client.get(path)
+                assert (answer.status_code, answer.json()) == (200, wanted), path
+                asked += 1
+    finally:
+        builder.join()
+    assert asked >= len(expected)
+
+
+def test_a_connection_that_died_while_it_rested_is_not_lent(filled: Warehouse) -> None:
+    pool = store.PostgresPool(lambda: filled.url)
+    with pool.connection(steady=False) as conn:
+        first = conn.info.backend_pid
+    with pool.connection(steady=False) as conn:
+        assert conn.info.backend_pid == first
+    filled.execute("select pg_terminate_backend(%s, 5000)", (first,))
+    for steady in (False, True):
+        with pool.connection(steady=steady) as conn:
+            assert conn.info.backend_pid != first
+            assert store.PostgresReader(conn).scalar("select count(*) from ops.trades") == 5
+    pool.close()
+
+
 def test_a_stream_of_a_mart_that_is_replaced_meanwhile_is_whole(filled: Warehouse, api_settings: Settings) -> None:
     both = store.Store(store.PostgresPool(lambda: filled.url), store.Mirror(api_settings.mirror_path), FixedClock(NOW))
     begun = 0
@@ -274,8 +315,9 @@ def test_reads_cannot_write(filled: Warehouse) -> None:
     import psycopg
 
     pool = store.PostgresPool(lambda: filled.url)
-    with pool.connection() as conn, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        conn.execute("delete from ops.alloc_log")
+    for steady in (True, False):
+        with pool.connection(steady=steady) as conn, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            conn.execute("delete from ops.alloc_log")
     pool.close()
 
 

@@ -39,7 +39,7 @@ ENDLESS = "/events"
 @pytest.fixture
 def address(filled: Warehouse, api_settings: Settings) -> Iterator[str]:
     """The application with every table there, and with jobs."""
-    _marts(filled)
+    build_empty(filled)
     with airflow_stand_in() as airflow:
         settings = api_settings.model_copy(
             update={
@@ -53,7 +53,7 @@ def address(filled: Warehouse, api_settings: Settings) -> Iterator[str]:
             yield url
 
 
-def _marts(warehouse: Warehouse) -> None:
+def build_empty(warehouse: Warehouse) -> None:
     """Create what dbt would: staging as raw is, and the marts that the seed leaves out, empty, by their contracts."""
     warehouse.execute("create schema if not exists staging")
     for name in datasets():

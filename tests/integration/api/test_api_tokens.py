@@ -166,6 +166,25 @@ def test_tokens_are_in_no_table_that_is_served_and_not_in_the_mirror(
     assert "tokens" not in tables
 
 
+def test_the_page_of_the_tokens_is_the_admins(filled: Warehouse, client: TestClient, nobody: TestClient) -> None:
+    tokens = {scope: made(client, f"of-{scope}", scope, note="<i>x</i>") for scope in access.SCOPES}
+    client.post("/tokens/of-read/revoke", json={"by": "Ada", "reason": "not used"}, headers=ADMIN)
+    audited = filled.rows("select body from ops.audit_log where path = '/tokens/of-read/revoke' and phase = 'done'")
+    assert [row["body"] for row in audited] == [{"by": "Ada", "reason": "not used"}]
+    for scope in ("trade", "admin"):
+        headers = {"Authorization": tokens[scope]}
+        answer = nobody.get("/dashboard/tokens", headers=headers)
+        assert answer.status_code == (200 if scope == "admin" else 403)
+        assert ("of-trade" in answer.text) == (scope == "admin")
+        assert ('href="/dashboard/tokens"' in nobody.get("/dashboard", headers=headers).text) == (scope == "admin")
+    page = nobody.get("/dashboard/tokens", headers={"Authorization": tokens["admin"]}).text
+    assert "&lt;i&gt;x&lt;/i&gt;" in page
+    assert 'data-path="/tokens/of-trade/revoke"' in page
+    assert 'data-path="/tokens/of-read/revoke"' not in page
+    assert not [token for token in tokens.values() if token.rpartition("_")[2] in page]
+    assert nobody.get("/dashboard/tokens").headers["location"] == "/dashboard/login"
+
+
 def test_the_command_line_makes_lists_and_revokes(
     filled: Warehouse, client: TestClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
