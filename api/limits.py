@@ -67,7 +67,7 @@ class Limits:
             await problem(request, 400, "the address holds the character U+0000")(scope, receive, send)
             return
         stated = request.headers.get("content-length", "")
-        if stated.isdigit() and int(stated) > LARGEST_BODY:
+        if stated.isascii() and stated.isdigit() and int(stated[:18]) > LARGEST_BODY:
             await self._too_large(request)(scope, receive, send)
             return
         await self.app(scope, self._counted(receive), send)

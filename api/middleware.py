@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -83,7 +84,7 @@ class Boundary:
                 )
                 await problem(Request(scope), 403, detail)(scope, receive, send_with_headers)
         except Exception as error:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %s failed", scope["method"], _one_line(scope["path"]))
             if started_answer:
                 raise
             detail = f"a defect of the program ({type(error).__name__}); the server's log has the details"
@@ -97,10 +98,15 @@ class Boundary:
                 "%s %s %s %d %.0fms",
                 client[0] if client else "-",
                 scope["method"],
-                scope["path"],
+                _one_line(scope["path"]),
                 status,
                 seconds * 1000,
             )
+
+
+def _one_line(path: str) -> str:
+    """Return a path as it is asked for, so that none can write lines of its own into a log."""
+    return quote(path, safe="/:@!$&'()*+,;=~", errors="replace")
 
 
 class _WithoutQuery(logging.Filter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
@@ -38,6 +39,8 @@ SOURCES: dict[str, str] = {
     "state": "select state_id as no, state, set_by, reason, set_at from ops.trading_state where state_id > %(after)s",
 }
 _MOST = 500
+#: A number that the tables can hold.
+_NUMBER = re.compile("[0-9]{1,18}")
 _NEWEST = {
     "run": "select coalesce(max(log_id), 0) from ops.system_logs",
     "order": "select coalesce(max(event_id), 0) from ops.order_events",
@@ -122,6 +125,6 @@ def _text(after: dict[str, int]) -> str:
 def _position(text: str | None) -> dict[str, int] | None:
     """Return the numbers an event's id holds; None for a client that begins."""
     parts = (text or "").split(".")
-    if len(parts) != len(SOURCES) or not all(part.isdigit() for part in parts):
+    if len(parts) != len(SOURCES) or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
     return dict(zip(SOURCES, map(int, parts), strict=True))

@@ -155,6 +155,22 @@ def test_wrong_tokens_at_the_log_in_are_counted(warehouse: Warehouse, stranger: 
     assert stranger.get("/portfolios", headers={"Authorization": seed.READ}).status_code == 200
 
 
+def test_a_path_cannot_write_a_line_into_the_log(
+    warehouse: Warehouse, client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="api.access"):
+        for path in (
+            "/nosuch%0a10.0.0.1%20GET%20/forged%20200%20",
+            "/positions/x%0d%0aSet-Cookie:%20a=b",
+            "/a%1b[31m%00",
+        ):
+            answer = client.get(path)
+            assert answer.status_code in {400, 404}
+            assert "set-cookie" not in answer.headers
+    assert len(caplog.messages) == 3
+    assert all(message.isprintable() and message.count(" GET ") == 1 for message in caplog.messages)
+
+
 def test_no_other_origin_is_let_in_and_no_foreign_content(filled: Warehouse, client: TestClient) -> None:
     elsewhere = {"Origin": "http://evil.example"}
     asked = client.options("/portfolios", headers=elsewhere | {"Access-Control-Request-Method": "PUT"})

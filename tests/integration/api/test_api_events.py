@@ -105,3 +105,10 @@ def test_only_the_kinds_asked_for(address: str, filled: Warehouse) -> None:
     assert refused.status_code == 422
     assert "kinds: run, order, fill, alert, state" in refused.json()["detail"]
     assert requests.get(f"{address}/events", timeout=10).status_code == 401
+
+
+def test_a_position_that_is_none_begins_with_what_is_new(address: str) -> None:
+    for position in ("", "1.2", "a.b.c.d.e", "\u00b2.1.1.1.1", ".".join(["9" * 5000] * 5), "-1.0.0.0.0"):
+        headers = READ | {"Last-Event-ID": position.encode("latin-1")}
+        with requests.get(f"{address}/events", headers=headers, stream=True, timeout=10) as answer:
+            assert answer.status_code == 200, position[:20]
