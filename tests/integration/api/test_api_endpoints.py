@@ -365,8 +365,8 @@ def test_missing_marts_are_named(warehouse: Warehouse, client: TestClient) -> No
 
 def test_an_empty_warehouse_answers(warehouse: Warehouse, client: TestClient) -> None:
     assert get(client, "/portfolios") == {"next_page": None, "records": []}
-    assert get(client, "/allocations") == {"decision": None, "cash": None, "records": []}
-    assert get(client, "/regime") == {"latest": None, "records": []}
+    assert get(client, "/allocations") == {"next_page": None, "decision": None, "cash": None, "records": []}
+    assert get(client, "/regime") == {"next_page": None, "latest": None, "records": []}
     assert get(client, "/positions/all")["records"] == []
     assert "no portfolios yet" in refused(client, "/portfolios/congress_aggregate", 404)
     page = client.get("/dashboard")

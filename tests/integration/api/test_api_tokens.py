@@ -65,7 +65,7 @@ def test_a_token_is_kept_as_a_digest_and_shown_once(filled: Warehouse, client: T
     row = filled.rows("select * from ops.tokens")[0]
     assert bytes(row["digest"]) == access.digest(token)
     assert row["expires_at"] - row["created_at"] == timedelta(days=90)
-    secret = token.rpartition("_")[2]
+    secret = token.split("_", 2)[2]
     for table in ("tokens", "audit_log"):
         assert secret not in str(filled.rows(f"select * from ops.{table}"))
     listed = client.get("/tokens", headers=ADMIN)
@@ -181,7 +181,7 @@ def test_the_page_of_the_tokens_is_the_admins(filled: Warehouse, client: TestCli
     assert "&lt;i&gt;x&lt;/i&gt;" in page
     assert 'data-path="/tokens/of-trade/revoke"' in page
     assert 'data-path="/tokens/of-read/revoke"' not in page
-    assert not [token for token in tokens.values() if token.rpartition("_")[2] in page]
+    assert not [token for token in tokens.values() if token.split("_", 2)[2] in page]
     assert nobody.get("/dashboard/tokens").headers["location"] == "/dashboard/login"
 
 
