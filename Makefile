@@ -49,14 +49,15 @@ install-service: $(STAMP) ## Put the programs of the stack under systemd (user u
 uninstall-service: $(STAMP) ## Stop the service and take it away; data stays
 	@$(BIN)/python -m pas_lib.stack uninstall-service
 
+# In the order of their names (e2e, integration, unit) the longest files come first, so that no worker is idle at the end.
 test: $(STAMP) ## Run the tests on real engines (about a quarter of an hour)
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --timeout 600
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --timeout 600
 
 test-fast: $(STAMP) ## Run the tests that need no server (at most a minute)
 	$(BIN)/python -m pytest tests/unit -m "not slow and not airflow" -q -n 2 --timeout 60
 
 test-full: $(STAMP) ## Run all tests, the long fault and kill matrices included
-	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 1800
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 1800
 
 lint: $(STAMP) ## Check style, import rules and types
 	$(BIN)/ruff check .

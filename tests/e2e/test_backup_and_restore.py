@@ -23,9 +23,9 @@ def job() -> Iterator[Job]:
 
 
 @pytest.fixture(scope="module")
-def saved(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(job: Job, first_session: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup taken after the first session."""
-    assert job.run("--direct") == 0, job.text
+    job.take(first_session)
     file = tmp_path_factory.mktemp("backup") / "pas.tar"
     done = pas(job, "backup", str(file), "--json")
     assert done.returncode == 0, done.stderr
@@ -76,7 +76,8 @@ def test_after_destruction_it_goes_on_as_it_would_have(job: Job, saved: Path) ->
     assert books(job) == first
 
     assert job.run("--direct") == 0, job.text
-    assert books(job) == undisturbed
+    for query, found, wanted in zip(BOOKS, books(job), undisturbed, strict=True):
+        assert [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]] == [], query
 
 
 def test_a_warehouse_is_replaced_only_when_told_to(job: Job, saved: Path) -> None:
