@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import psutil
@@ -46,3 +47,12 @@ def test_a_process_that_is_no_server_is_left_alone() -> None:
     with pytest.raises(psutil.NoSuchProcess):
         psutil.Process(2**22 + 1)
     lower(2**22 + 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy SCHED_IDLE is Linux's")
+def test_a_process_gives_way_with_all_it_starts_and_leaves_its_parent_alone() -> None:
+    code = "import os; from pas_lib.warehouse.priority import give_way; give_way(); print(os.sched_getscheduler(0))"
+    code += "; pid = os.fork(); print(os.sched_getscheduler(0)) if pid == 0 else os.wait()"
+    done = subprocess.run([sys.executable, "-uc", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == [str(os.SCHED_IDLE)] * 2
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER

@@ -254,6 +254,8 @@ def test_a_build_starts_anew_and_a_retry_goes_by_its_own_results(
     monkeypatch.setenv("PAS_SOURCES", "public")
     runner = RecordingDbt(tmp_path)
     monkeypatch.setattr("pas_lib.dbt.Dbt.from_settings", lambda settings: runner)
+    # The real one would hold back this process, and all it starts, for good.
+    monkeypatch.setattr("pas_lib.warehouse.priority.give_way", lambda: runner.asked.append("give way"))
     results = tmp_path / "transform" / "run_results.json"
     results.parent.mkdir()
     results.write_text("another session's")
@@ -265,4 +267,4 @@ def test_a_build_starts_anew_and_a_retry_goes_by_its_own_results(
     results.write_text("this session's")
     operator.execute({"partition_key": "2026-01-30", "ti": SimpleNamespace(try_number=2)})  # type: ignore[arg-type]
     assert results.read_text() == "this session's"
-    assert runner.asked == ["build 2026-01-30", "retry 2026-01-30"]
+    assert runner.asked == ["give way", "build 2026-01-30", "give way", "retry 2026-01-30"]
