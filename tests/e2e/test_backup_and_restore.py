@@ -62,6 +62,14 @@ def books(job: Job) -> list[list[tuple[object, ...]]]:
         return [sorted((tuple(row.values()) for row in warehouse.rows(query)), key=repr) for query in BOOKS]
 
 
+def same(found: tuple[object, ...], wanted: tuple[object, ...]) -> bool:
+    """Rows lie in another order on the disk after a restoration, and the last bit of a sum goes by the order."""
+    return all(
+        one == pytest.approx(other, rel=1e-13) if isinstance(one, float) else one == other
+        for one, other in zip(found, wanted, strict=True)
+    )
+
+
 def test_after_destruction_it_goes_on_as_it_would_have(job: Job, saved: Path) -> None:
     first = books(job)
     assert all(first)
@@ -77,7 +85,7 @@ def test_after_destruction_it_goes_on_as_it_would_have(job: Job, saved: Path) ->
 
     assert job.run("--direct") == 0, job.text
     for query, found, wanted in zip(BOOKS, books(job), undisturbed, strict=True):
-        assert [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]] == [], query
+        assert [pair for pair in zip(found, wanted, strict=True) if not same(*pair)] == [], query
 
 
 def test_a_warehouse_is_replaced_only_when_told_to(job: Job, saved: Path) -> None:
