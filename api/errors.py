@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from pas_lib.errors import PasError, SettingsError, UnknownName, WarehouseError, WarehouseUnavailable
+from pas_lib.errors import BrokerError, PasError, SettingsError, SourceError, UnknownName, WarehouseError
 
 PROBLEM = "application/problem+json"
 
@@ -103,7 +103,8 @@ def _status_of(error: PasError) -> int:
         return error.status
     if isinstance(error, UnknownName):
         return 404
-    if isinstance(error, WarehouseUnavailable | WarehouseError | SettingsError):
+    # What is asked elsewhere (the store, the sandbox's clock, the broker) may be away for a while.
+    if isinstance(error, WarehouseError | SettingsError | SourceError | BrokerError):
         return 503
     return 500
 

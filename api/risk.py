@@ -174,18 +174,8 @@ def _decision(reader: Reader, portfolio_id: str) -> models.DecisionRisk | None:
     if newest is None:
         return None
     one = {"id": newest["decision_id"]}
-    figures = {
-        str(row["metric"]): row["value"]
-        for row in reader.records("select metric, value from ops.risk_figures where decision_id = %(id)s", one)
-    }
-    listed = reader.records(
-        "select kind, label, share from ops.risk_exposures where decision_id = %(id)s"
-        " order by kind, abs(share) desc, label",
-        one,
-    )
-    kinds: dict[str, list[models.Exposure]] = {"name": [], "sector": [], "portfolio": []}
-    for row in listed:
-        kinds[row["kind"]].append(models.Exposure(label=row["label"], share=row["share"]))
+    figures = _figures(reader, "ops.risk_figures where decision_id = %(id)s", one)
+    kinds = _exposures(reader, "ops.risk_exposures where decision_id = %(id)s", one)
     cuts = _cuts(reader, newest["decision_id"], newest["session"])
     share = figures.get("gross")
     if portfolio_id != queries.ALL:
@@ -210,20 +200,26 @@ def _decision(reader: Reader, portfolio_id: str) -> models.DecisionRisk | None:
 
 def _part(reader: Reader, where: dict[str, Any]) -> tuple[dict[str, float | None], dict[str, list[models.Exposure]]]:
     """Return figures, and exposures by kind, of one portfolio's part in a decision's book."""
-    figures = reader.records(
-        "select metric, value from ops.portfolio_risk_figures"
-        " where decision_id = %(id)s and portfolio_id = %(portfolio)s",
+    one = "where decision_id = %(id)s and portfolio_id = %(portfolio)s"
+    figures = _figures(reader, f"ops.portfolio_risk_figures {one}", where)
+    kinds = _exposures(reader, f"ops.portfolio_risk_exposures {one}", where)
+    return figures, {"name": kinds["name"], "sector": kinds["sector"]}
+
+
+def _figures(reader: Reader, source: str, where: dict[str, Any]) -> dict[str, float | None]:
+    rows = reader.records(f"select metric, value from {source}", where)  # noqa: S608 - a part of this module
+    return {str(row["metric"]): row["value"] for row in rows}
+
+
+def _exposures(reader: Reader, source: str, where: dict[str, Any]) -> dict[str, list[models.Exposure]]:
+    """Return exposures by kind, the largest of each first."""
+    kinds: dict[str, list[models.Exposure]] = {"name": [], "sector": [], "portfolio": []}
+    for row in reader.records(
+        f"select kind, label, share from {source} order by kind, abs(share) desc, label",  # noqa: S608 - a part of this
         where,
-    )
-    listed = reader.records(
-        "select kind, label, share from ops.portfolio_risk_exposures"
-        " where decision_id = %(id)s and portfolio_id = %(portfolio)s order by kind, abs(share) desc, label",
-        where,
-    )
-    kinds: dict[str, list[models.Exposure]] = {"name": [], "sector": []}
-    for row in listed:
+    ):
         kinds[row["kind"]].append(models.Exposure(label=row["label"], share=row["share"]))
-    return {str(row["metric"]): row["value"] for row in figures}, kinds
+    return kinds
 
 
 def _cuts(reader: Reader, decision_id: str, session: date) -> list[models.Cut]:

@@ -62,8 +62,10 @@ def explain_weight(
     """Return the signal, the decision and the raw rows behind a weight. Needs PostgreSQL itself."""
     from pas_lib.pipeline.explain import explain
 
-    now = request.app.state.market_clock.now()
-    day = as_of or calendar.session_on_or_before(now.astimezone(calendar.NY).date())
+    day = as_of
+    if day is None:
+        now = request.app.state.market_clock.now()
+        day = calendar.session_on_or_before(now.astimezone(calendar.NY).date())
     if not calendar.is_session(day):
         raise Unprocessable(f"{day} is not a session of the exchange")
     try:

@@ -54,17 +54,12 @@ class Holdings:
         return [self.sectors.content] if self.sectors.content else []
 
 
-_TARGETS = """
+_TARGETS = f"""
 select w.portfolio_id, w.symbol, w.weight, w.session
 from ops.weight_history w
-join (
-    select l.portfolio_id, max(l.session) as session
-    from ops.alloc_log l join ops.decisions d on d.decision_id = l.decision_id
-    where l.event = 'allocation' and l.trades and d.origin = 'live'
-    group by l.portfolio_id
-) t on t.portfolio_id = w.portfolio_id and t.session = w.session
+join {queries.LAST_TRADED} t on t.portfolio_id = w.portfolio_id and t.session = w.session
 where w.origin = 'live'
-"""
+"""  # noqa: S608 - a part of that module
 
 
 def build(reader: Reader, chosen: str) -> Holdings:

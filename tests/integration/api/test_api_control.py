@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi.testclient import TestClient
 
+from api.factory import create_app
+from pas_lib.clock import SandboxClock
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
 from tests.integration.api import seed
@@ -30,6 +32,20 @@ def test_only_the_admin_token_changes_anything(filled: Warehouse, client: TestCl
         client.headers["Authorization"] = seed.READ
     assert filled.rows("select count(*) as n from ops.trading_state") == before
     assert filled.rows("select * from ops.approvals") == []
+
+
+def test_while_the_markets_clock_is_away_what_needs_it_says_so(filled: Warehouse, api_settings: Settings) -> None:
+    away = SandboxClock("http://127.0.0.1:1")
+    with TestClient(create_app(api_settings, market_clock=away), raise_server_exceptions=False, headers=ADMIN) as one:
+        for answer in (
+            one.get("/explain/x/AAA"),
+            one.post("/risk/breaker", json=HALT),
+            one.post("/approvals", json=PLAN),
+        ):
+            assert (answer.status_code, "does not tell the time" in answer.json()["detail"]) == (503, True), answer.text
+        assert one.get("/explain/x/AAA", params={"as_of": "2026-01-30"}).status_code == 404
+        assert one.get("/dashboard").status_code == 200
+    assert filled.rows("select count(*) as n from ops.trading_state") == [{"n": 2}]
 
 
 def test_approval(filled: Warehouse, client: TestClient) -> None:
