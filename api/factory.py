@@ -105,6 +105,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, market_clock: 
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # It would lead to whatever host the request names.
+        redirect_slashes=False,
     )
     # What the framework derives is completed (see api.openapi); served to those who may read.
     app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign]

@@ -44,12 +44,19 @@ def show_overview(request: Request, read: Read) -> Response:
     return _page(request, read, "overview", lambda r: overview.build(r, now, benchmark, needs_approval=is_needed))
 
 
+@router.get("/dashboard/")
+def lead_to_overview() -> Response:
+    """Lead to the first page."""
+    return RedirectResponse("/dashboard", status_code=307)
+
+
 @router.get("/dashboard/portfolios")
 def show_portfolios(
     request: Request, read: Read, portfolio: Annotated[str, Query(max_length=120)] = queries.ALL
 ) -> Response:
     """Show what the portfolios hold against what they aim at."""
-    return _page(request, read, "portfolios", lambda r: holdings.build(r, portfolio or queries.ALL))
+    chosen = queries.ALL if portfolio.upper() in {"", queries.ALL} else portfolio
+    return _page(request, read, "portfolios", lambda r: holdings.build(r, chosen))
 
 
 @router.get("/dashboard/research")

@@ -155,6 +155,14 @@ def test_wrong_tokens_at_the_log_in_are_counted(warehouse: Warehouse, stranger: 
     assert stranger.get("/portfolios", headers={"Authorization": seed.READ}).status_code == 200
 
 
+def test_no_answer_leads_to_the_host_that_a_request_names(filled: Warehouse, stranger: TestClient) -> None:
+    elsewhere = {"Host": "evil.example"}
+    for path, status in (("/", 307), ("/dashboard", 303), ("/dashboard/", 307), ("/docs", 303), ("/portfolios/", 404)):
+        answer = stranger.get(path, headers=elsewhere)
+        assert answer.status_code == status, path
+        assert "evil" not in str(answer.headers) + answer.text
+
+
 def test_a_path_cannot_write_a_line_into_the_log(
     warehouse: Warehouse, client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,7 +192,7 @@ def test_no_other_origin_is_let_in_and_no_foreign_content(filled: Warehouse, cli
         assert rules["frame-ancestors"] == "'none'"
 
 
-PAGES = ("", "/portfolios", "/portfolios?portfolio=wiki_attention", "/research", "/risk", "/trading", "/data", "/login",
+PAGES = ("", "/portfolios", "/portfolios?portfolio=wiki_attention", "/portfolios?portfolio=all", "/research", "/risk", "/trading", "/data", "/login",
          "/data/trades", "/data/marts.metrics", "/data/positions", "/data/nosuch", "/data/tokens")  # fmt: skip
 
 
