@@ -192,7 +192,8 @@ def test_no_other_origin_is_let_in_and_no_foreign_content(filled: Warehouse, cli
         assert rules["frame-ancestors"] == "'none'"
 
 
-PAGES = ("", "/portfolios", "/portfolios?portfolio=wiki_attention", "/portfolios?portfolio=all", "/research", "/risk", "/trading", "/data", "/login",
+PAGES = ("", "/portfolios", "/portfolios?portfolio=wiki_attention", "/portfolios?portfolio=all",
+         "/research", "/risk", "/trading", "/data", "/login",
          "/data/trades", "/data/marts.metrics", "/data/positions", "/data/nosuch", "/data/tokens")  # fmt: skip
 
 
