@@ -417,9 +417,11 @@ def test_a_token_is_made_shown_once_and_revoked(visit: Visit, server: str, book:
     page.click("button[aria-label='Revoke boards']")
     page.fill("#revoke-token textarea", "no longer used")
     page.click("#revoke-token button[type=submit]")
-    page.wait_for_selector("#tokens .chip:text-is('revoked')")
+    page.wait_for_selector("#tokens tr:has-text('boards') .chip:text-is('revoked')")
     assert requests.get(f"{server}/portfolios", headers=found, timeout=30).status_code == 401
-    row = book.rows("select scope, created_by, revoked_by, expires_at - created_at as holds from ops.tokens")[-1]
+    row = book.rows(
+        "select scope, created_by, revoked_by, expires_at - created_at as holds from ops.tokens where name = 'boards'"
+    )[-1]
     assert (row["scope"], row["created_by"], row["revoked_by"], row["holds"].days) == ("trade", "Ada", "Ada", 30)
     audited = book.rows("select path, actor, body ->> 'reason' as reason from ops.audit_log where phase = 'done'")
     assert {"path": "/tokens/boards/revoke", "actor": "admin", "reason": "no longer used"} in audited
