@@ -22,8 +22,9 @@
     {{ return(dataset ~ ('@' ~ wanted | sort | join('+') if wanted else '')) }}
 {%- endmacro %}
 
-{#- Before the model: note what is new. -#}
-{% macro note_new_rows(model, datasets) -%}
+{#- Before the model: note what is new. `models` are incremental ones that are copied: what they were made from counts, too;
+    one that comes new, or goes, makes everything new. -#}
+{% macro note_new_rows(model, datasets, models=[]) -%}
     {%- if execute -%}
     delete from {{ build_state() }} where model = '{{ model }}' and stage = 'pending';
     insert into {{ build_state() }} (model, stage, source_table, row_id, built_to, from_session)
@@ -45,6 +46,39 @@
             ) as first_known_at
         union all
         {%- endfor %}
+        {%- for copied in models %}
+        select
+            'model:{{ copied }}', 0,
+            case
+                when exists (
+                    select 1 from {{ build_state() }}
+                    where model = '{{ model }}' and stage = 'done' and source_table = 'model:{{ copied }}'
+                )
+                    then (
+                        select min(sessions.decision_at)
+                        from {{ build_state() }} as made
+                        inner join {{ ref('int_sessions') }} as sessions on made.from_session = sessions.session
+                        where made.model = '{{ copied }}' and made.stage = 'done'
+                    )
+                else (select min(decision_at) from {{ ref('int_sessions') }})
+            end
+        union all
+        {%- endfor %}
+        {%- if models %}
+        select
+            'models', 0,
+            (
+                select min(decision_at) from {{ ref('int_sessions') }}
+                where exists (
+                    select 1 from {{ build_state() }}
+                    where model = '{{ model }}' and stage = 'done' and source_table like 'model:%'
+                        and source_table not in (
+                            {%- for copied in models %}'model:{{ copied }}'{{ ', ' if not loop.last }}{% endfor -%}
+                        )
+                )
+            )
+        union all
+        {%- endif %}
         select
             'sessions', 0,
             (
@@ -54,30 +88,40 @@
                     cast('1900-01-01' as date)
                 )
             )
-    ) as news
-    {%- if target.type == 'duckdb' %};
-    set variable from_{{ model }} = (
-        select min(from_session) from {{ build_state() }} where model = '{{ model }}' and stage = 'pending'
-    )
-    {%- endif %}
+    ) as news;
+    {{ remember('from_' ~ model,
+        "select min(from_session) from " ~ build_state() ~ " where model = '" ~ model ~ "' and stage = 'pending'") }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Keep one value for the rest of the connection, where both planners see it as a constant: how much there is to read
+    decides how it is read. -#}
+{% macro remember(name, query) -%}
+    {%- if target.type == 'duckdb' -%}
+    set variable {{ name }} = ({{ query }})
+    {%- else -%}
+    select set_config('pas.{{ name }}', cast(({{ query }}) as text), false)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro remembered(name, type) -%}
+    {%- if target.type == 'duckdb' -%}
+    getvariable('{{ name }}')
+    {%- else -%}
+    cast(nullif(current_setting('pas.{{ name }}', true), '') as {{ type }})
     {%- endif -%}
 {%- endmacro %}
 
 {#- Before the model: make room for what is computed again. -#}
-{% macro delete_reprocessed(model) -%}
+{% macro delete_reprocessed(model, dated='session') -%}
     {%- if execute and is_incremental() -%}
-    delete from {{ this }} where session >= {{ reprocess_from(model) }}
+    delete from {{ this }} where {{ dated }} >= {{ reprocess_from(model) }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- First session to compute; NULL when nothing is new. PostgreSQL evaluates a scalar subquery before it scans and uses it
-    as a condition of the scan; DuckDB does so with a variable only. -#}
+{#- First session to compute; NULL when nothing is new. -#}
 {% macro reprocess_from(model) -%}
-    {%- if target.type == 'duckdb' -%}
-    getvariable('from_{{ model }}')
-    {%- else -%}
-    (select min(from_session) from {{ build_state() }} where model = '{{ model }}' and stage = 'pending')
-    {%- endif -%}
+    {{ remembered('from_' ~ model, 'date') }}
 {%- endmacro %}
 
 {#- After the model: what was noted is done. Runs in the model's transaction. -#}
@@ -88,13 +132,70 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A provisional row lives until the next session is built, unless its session closed a week or a month. -#}
-{% macro delete_passed_provisional() -%}
+{#- A provisional row lives until the next session is built, unless its session closed what it is kept for. -#}
+{% macro delete_passed_provisional(dated='session', kept='is_week_end or is_month_end') -%}
     {%- if execute and is_incremental() -%}
     delete from {{ this }}
-    where session in (
+    where {{ dated }} in (
         select session from {{ ref('int_sessions') }}
-        where not is_week_end and not is_month_end and session < (select max(session) from {{ ref('int_sessions') }})
+        where not ({{ kept }}) and session < (select max(session) from {{ ref('int_sessions') }})
     )
     {%- endif -%}
+{%- endmacro %}
+
+{#- The head of the models of scores: a row per security and scored date, the newest one provisional until a month ends. -#}
+{% macro scores_config(model, indexes=[]) -%}
+    {{ config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook=[
+            "{{ note_new_rows('" ~ model ~ "', score_datasets()) }}",
+            "{{ delete_reprocessed('" ~ model ~ "', 'score_date') }}",
+            "{{ delete_passed_provisional('score_date', 'is_month_end') }}",
+        ],
+        post_hook="{{ mark_built('" ~ model ~ "') }}",
+        indexes=pg_indexes(indexes),
+    ) }}
+{%- endmacro %}
+
+{#- Every dataset a score comes from. -#}
+{% macro score_datasets() -%}
+    {{ return(['prices', 'corporate_actions', 'securities', 'universe', 'fundamentals', 'insider_buying']) }}
+{%- endmacro %}
+
+{#- For models without sessions, made anew entity by entity: note what came in since. -#}
+{% macro note_new_entities(model, dataset) -%}
+    {%- if execute -%}
+    delete from {{ build_state() }} where model = '{{ model }}' and stage = 'pending';
+    insert into {{ build_state() }} (model, stage, source_table, row_id)
+    select '{{ model }}', 'pending', '{{ read_table(dataset) }}', coalesce(max(row_id), 0) from {{ source('raw', dataset) }};
+    {{ remember('row_' ~ model,
+        "select coalesce(max(row_id), 0) from " ~ build_state() ~ " where model = '" ~ model ~ "' and stage = 'done'"
+        ~ " and source_table = '" ~ read_table(dataset) ~ "'") }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The entities of these rows. -#}
+{% macro new_entities(model, dataset) -%}
+    entity in (select entity from {{ source('raw', dataset) }} where row_id > {{ remembered('row_' ~ model, 'bigint') }})
+{%- endmacro %}
+
+{% macro delete_new_entities(model, dataset) -%}
+    {%- if execute and is_incremental() -%}
+    delete from {{ this }} where {{ new_entities(model, dataset) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The last decision before the first session to compute: what was known by then is built. -#}
+{% macro remember_known(model) -%}
+    {%- if execute and is_incremental() -%}
+    {{ remember('known_' ~ model,
+        "select coalesce(max(decision_at), " ~ always() ~ ") from " ~ ref('int_sessions')
+        ~ " where session < " ~ reprocess_from(model)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro built_decision(model) -%}
+    {{ remembered('known_' ~ model, 'timestamp with time zone') }}
 {%- endmacro %}

@@ -55,3 +55,10 @@ values {{ rows | join(', ') }}
                'liabilities', 'debt_current', 'debt_noncurrent', 'debt_long', 'debt_short', 'equity',
                'retained_earnings']) }}
 {%- endmacro %}
+
+{#- Versions of the figures of filings and pages; `only` as in versions(). -#}
+{% macro fundamental_versions(only=none) -%}
+{{ versions('fundamentals', ['entity', 'concept', 'unit', 'frequency', 'event_date', 'period_days', 'accession'],
+    ['entity', 'symbol', 'cik', 'taxonomy', 'concept', 'unit', 'frequency', 'period_start', 'period_days', 'value',
+     'filed', 'form', 'accession'], only=only) }}
+{%- endmacro %}

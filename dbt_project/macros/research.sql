@@ -1,31 +1,50 @@
-{#- Models of signal research: sessions whose figures may have changed. A return that ends today belongs to a signal of up to
-    63 sessions ago. NULL when nothing is new. -#}
-{% macro research_from(model) -%}
-    (
-        select min(earlier.session)
-        from {{ ref('int_sessions') }} as earlier
-        inner join {{ ref('int_sessions') }} as changed on earlier.session_no >= changed.session_no - 64
-        where changed.session = {{ reprocess_from(model) }}
-    )
-{%- endmacro %}
-
-{% macro delete_researched(model) -%}
+{#- Models of signal research. A figure belongs to a window of days after a signal, and changes when something in the window
+    does: what has to be told again are windows that end in the first changed session or later. Where a name trades again
+    after a pause, that is what followed its last bar before it: it is no longer a name that is gone. -#}
+{% macro note_windows(model, longest) -%}
     {%- if execute and is_incremental() -%}
-    delete from {{ this }} where session >= {{ research_from(model) }}
+    {%- set from_session = reprocess_from(model) -%}
+    {{ remember('first_no_' ~ model, "
+        select min(first_no) from (
+            select session_no as first_no from " ~ ref('int_sessions') ~ " where session = " ~ from_session ~ "
+            union all
+            select sessions.session_no + 1
+            from (
+                select
+                    (
+                        select max(earlier.session) from " ~ ref('daily_returns') ~ " as earlier
+                        where earlier.security_id = traded.security_id and earlier.session < " ~ from_session ~ "
+                    ) as session
+                from (
+                    select distinct security_id from " ~ ref('daily_returns') ~ " where session >= " ~ from_session ~ "
+                ) as traded
+            ) as last_bars
+            inner join " ~ ref('int_sessions') ~ " as sessions on last_bars.session = sessions.session
+        ) as firsts") }};
+    {{ remember('signals_from_' ~ model, "
+        select min(session) from " ~ ref('int_sessions') ~ "
+        where session_no >= " ~ first_window_end(model) ~ " - " ~ longest) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro research_config(model) -%}
-    {{ config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook=[
-            "{{ note_new_rows('" ~ model ~ "', research_datasets()) }}",
-            "{{ delete_researched('" ~ model ~ "') }}",
-        ],
-        post_hook="{{ mark_built('" ~ model ~ "') }}",
-    ) }}
+{#- Number of the session in which the first window ends that is told again. -#}
+{% macro first_window_end(model) -%}
+    {{ remembered('first_no_' ~ model, 'integer') }}
+{%- endmacro %}
+
+{#- First session whose signals have such a window. -#}
+{% macro signals_from(model) -%}
+    {{ remembered('signals_from_' ~ model, 'date') }}
+{%- endmacro %}
+
+{% macro delete_windows(model) -%}
+    {%- if execute and is_incremental() -%}
+    delete from {{ this }} as told
+    using {{ ref('int_sessions') }} as sessions
+    where told.session = sessions.session
+        and told.session >= {{ signals_from(model) }}
+        and sessions.session_no + told.to_day >= {{ first_window_end(model) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Every dataset a signal or a price comes from. -#}

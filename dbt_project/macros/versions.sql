@@ -9,11 +9,16 @@
     the same subject is withdrawn counts as first known when that was, and so on back through a chain of corrections.
 
     Two sources of one dataset may lie in one table: only those named in PAS_DBT_READ_SOURCES (JSON, dataset -> sources;
-    the runner derives it from the settings) are read; of a dataset that is not named, all. -#}
-{% macro versions(dataset, key, columns, subject=none) -%}
+    the runner derives it from the settings) are read; of a dataset that is not named, all.
+
+    `only` is a condition on whole keys, for a model that makes some of them anew. -#}
+{% macro versions(dataset, key, columns, subject=none, only=none) -%}
 with {{ 'recursive ' if subject }}source as (
     select * from {{ source('raw', dataset) }}
     where {{ is_read(dataset) }}
+    {%- if only %}
+        and {{ only }}
+    {%- endif %}
 ),
 
 ordered as (

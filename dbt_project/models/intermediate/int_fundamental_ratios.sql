@@ -1,3 +1,4 @@
+{{ scores_config('int_fundamental_ratios', [{'columns': ['score_date']}]) }}
 -- Measures of the statements known at each scored date, one row per security and date, rounded to 10 significant digits;
 -- each NULL where a part is missing.
 --
@@ -16,7 +17,10 @@ with dates as (
         session,
         decision_at
     from {{ ref('int_sessions') }}
-    where is_month_end or session = (select max(session) from {{ ref('int_sessions') }})
+    where (is_month_end or session = (select max(session) from {{ ref('int_sessions') }}))
+    {% if is_incremental() %}
+        and session >= {{ reprocess_from('int_fundamental_ratios') }}
+    {% endif %}
 ),
 
 reports as (
@@ -27,6 +31,10 @@ reports as (
             as next_session
     from {{ ref('int_fundamentals_ttm') }} as statements
     inner join {{ ref('int_fundamental_entities') }} as entities on statements.entity = entities.entity
+    {% if is_incremental() %}
+    -- of older ones no period is recent enough
+    where statements.session > {{ reprocess_from('int_fundamental_ratios') }} - 700
+    {% endif %}
 ),
 
 known as (
@@ -78,6 +86,9 @@ prepared as (
     left join {{ ref('int_market_caps') }} as caps
         on known.security_id = caps.security_id
         and known.score_date = caps.session
+        {%- if is_incremental() %}
+        and caps.session >= {{ reprocess_from('int_fundamental_ratios') }}
+        {%- endif %}
     left join {{ ref('int_security_versions') }} as versions
         on known.security_id = versions.security_id
         and known.score_at >= versions.known_from

@@ -3,6 +3,7 @@
     incremental_strategy='append',
     pre_hook=[
         "{{ note_new_rows('int_fundamentals_ttm', ['fundamentals']) }}",
+        "{{ remember_known('int_fundamentals_ttm') }}",
         "{{ delete_reprocessed('int_fundamentals_ttm') }}",
     ],
     post_hook="{{ mark_built('int_fundamentals_ttm') }}",
@@ -22,12 +23,18 @@ with news as (
         entity,
         known_at as changed_at
     from {{ ref('int_fundamental_figures') }}
+    {% if is_incremental() %}
+    where known_at > {{ built_decision('int_fundamentals_ttm') }}
+    {% endif %}
     union
     select distinct
         entity,
         superseded_at
     from {{ ref('int_fundamental_figures') }}
     where superseded_at is not null
+    {% if is_incremental() %}
+        and superseded_at > {{ built_decision('int_fundamentals_ttm') }}
+    {% endif %}
 ),
 
 -- the first session whose decision can know it

@@ -37,6 +37,10 @@ filed as (
         reports.shares_on
     from {{ ref('int_fundamentals_ttm') }} as reports
     inner join {{ ref('int_fundamental_entities') }} as entities on reports.entity = entities.entity
+    {% if is_incremental() %}
+    -- of older ones no count is recent enough
+    where reports.session > {{ reprocess_from('int_market_caps') }} - 800
+    {% endif %}
 ),
 
 shown as (
@@ -53,6 +57,9 @@ shown as (
         and snapshots.ingested_at < symbols.valid_to
     where snapshots.frequency = 'snapshot'
         and snapshots.concept in ('impliedSharesOutstanding', 'sharesOutstanding')
+    {% if is_incremental() %}
+        and snapshots.event_date > {{ reprocess_from('int_market_caps') }} - 400
+    {% endif %}
     group by symbols.security_id, snapshots.known_at, snapshots.event_date
 ),
 

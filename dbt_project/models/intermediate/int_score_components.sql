@@ -1,3 +1,5 @@
+{{ scores_config('int_score_components', [{'columns': ['score_date']}]) }}
+{%- set since = reprocess_from('int_score_components') %}
 -- The stocks of the indices at each scored date with their raw components, rounded to 10 significant digits.
 --
 -- illiquidity_63: Amihud (2002), "Illiquidity and Stock Returns", Journal of Financial Markets 5: mean of the absolute daily
@@ -13,6 +15,9 @@ with members as (
         and features.decision_at >= members.member_from
         and features.decision_at < members.member_to
     where members.index_name in ({{ literals(var('stock_indices')) }})
+    {% if is_incremental() %}
+        and features.session >= {{ since }}
+    {% endif %}
 ),
 
 newest as (
@@ -35,7 +40,10 @@ scored as (
     inner join members
         on features.security_id = members.security_id
         and features.session = members.session
-    where features.is_month_end or features.session = (select session from newest)
+    where (features.is_month_end or features.session = (select session from newest))
+    {% if is_incremental() %}
+        and features.session >= {{ since }}
+    {% endif %}
 ),
 
 dates as (
@@ -60,6 +68,9 @@ short_interest as (
         and {{ current_at('snapshots', 'dates.decision_at') }}
     where snapshots.concept = 'shortRatio'
         and snapshots.frequency = 'snapshot'
+    {% if is_incremental() %}
+        and snapshots.event_date > {{ since }} - 45
+    {% endif %}
     order by symbols.security_id, dates.session, snapshots.event_date desc, snapshots.known_at desc, snapshots.row_id desc
 ),
 
@@ -119,9 +130,15 @@ raw_components as (
     left join {{ ref('int_market_caps') }} as caps
         on scored.security_id = caps.security_id
         and scored.session = caps.session
+        {%- if is_incremental() %}
+        and caps.session >= {{ since }}
+        {%- endif %}
     left join {{ ref('int_fundamental_ratios') }} as ratios
         on scored.security_id = ratios.security_id
         and scored.session = ratios.score_date
+        {%- if is_incremental() %}
+        and ratios.score_date >= {{ since }}
+        {%- endif %}
 )
 
 select

@@ -1,4 +1,5 @@
-{{ config(indexes=pg_indexes([{'columns': ['security_id', 'score_date'], 'unique': true}, {'columns': ['score_date']}])) }}
+-- depends_on: {{ ref('int_sessions') }}
+{{ scores_config('ticker_scores', [{'columns': ['security_id', 'score_date'], 'unique': true}, {'columns': ['score_date']}]) }}
 with ranked as (
     select
         security_id,
@@ -21,6 +22,9 @@ with ranked as (
         {{ percentile('beta_252', 'score_date', inverted=true) }} as low_beta,
         {{ percentile('volatility_21', 'score_date', inverted=true) }} as low_volatility
     from {{ ref('int_score_components') }}
+    {% if is_incremental() %}
+    where score_date >= {{ reprocess_from('ticker_scores') }}
+    {% endif %}
 ),
 
 scored as (

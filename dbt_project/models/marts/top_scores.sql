@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('int_sessions') }}
+{{ scores_config('top_scores') }}
 with ranked as (
     select
         score_date,
@@ -9,6 +11,9 @@ with ranked as (
         risk_adjusted
     from {{ ref('ticker_scores') }}
     where overall is not null
+    {% if is_incremental() %}
+        and score_date >= {{ reprocess_from('top_scores') }}
+    {% endif %}
 )
 
 select

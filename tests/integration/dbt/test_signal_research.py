@@ -78,18 +78,33 @@ def test_nothing_that_decides_reads_what_came_afterwards() -> None:
 
 @pytest.mark.slow
 def test_night_by_night_equals_all_at_once(on_duckdb: Path, slot: Path, duck: Dbt) -> None:
-    """Built for a session, and again for a later one after a bar of the past was corrected."""
+    """Told in September, when a name seemed to be gone, and at the end of the year, when it had come back long ago."""
     slot.write_bytes(on_duckdb.read_bytes())
+    gap, night = "session between date '2025-09-15' and date '2025-10-03'", date(2025, 9, 22)
+    tables = ("intermediate.int_sessions", "marts.daily_returns", "marts.signals")
     with duckdb.connect(str(slot)) as conn:
-        # as if it had been built last in September
-        conn.execute(
-            "update intermediate.build_state set built_to = date '2025-09-22'"
-            " where model in ('signal_research', 'signal_turnover') and stage = 'done'"
+        conn.execute("set timezone = 'UTC'")
+        paused = (
+            "(select security_id from marts.signals where session between date '2025-07-01' and date '2025-09-12'"
+            " group by security_id order by count(*) desc, security_id limit 1)"
         )
-        for model in MODELS[:2]:
-            conn.execute(f"delete from marts.{model} where session > date '2025-09-22'")
-        # of what was built then, windows that were not over had no figure yet
-        conn.execute("delete from marts.signal_research where to_day = 63 and session > date '2025-06-25'")
+        conn.execute(f"delete from marts.daily_returns where security_id = {paused} and {gap}")
+    duck.build(END, select=list(MODELS), data_tests=False, full_refresh=True)
+    frame = duckdb_frame(slot)
+    expected = {model: read(frame, model) for model in MODELS}
+    with duckdb.connect(str(slot)) as conn:
+        conn.execute("set timezone = 'UTC'")
+        for number, table in enumerate(tables):
+            conn.execute(f"create table raw.kept_{number} as select * from {table} where session > date '{night}'")
+            conn.execute(f"delete from {table} where session > date '{night}'")
+    duck.build(END, select=list(MODELS), data_tests=False, full_refresh=True)
+    then = read(frame, "signal_research")
+    told = expected["signal_research"].loc[then.index]
+    assert len(differences(told, then)) > 0  # as if it had been sold at its last close
+    with duckdb.connect(str(slot)) as conn:
+        conn.execute("set timezone = 'UTC'")
+        for number, table in enumerate(tables):
+            conn.execute(f"insert into {table} by name select * from raw.kept_{number}")
     duck.build(END, select=list(MODELS), data_tests=False)
     for model in MODELS:
-        assert differences(read(duckdb_frame(on_duckdb), model), read(duckdb_frame(slot), model)) == [], model
+        assert differences(expected[model], read(frame, model)) == [], model

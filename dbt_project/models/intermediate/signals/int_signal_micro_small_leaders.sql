@@ -1,5 +1,6 @@
+{{ signal_config('int_signal_micro_small_leaders', score_datasets()) }}
 -- Mean of value and momentum score of stocks with a market cap of $50M to $2bn and at least $1M traded a day (mean of the
--- last 21 sessions) at the last session of a month. Made anew with the scores it copies.
+-- last 21 sessions) at the last session of a month.
 with small as (
     select
         scores.score_date as session,
@@ -13,6 +14,9 @@ with small as (
         and scores.value is not null
         and scores.momentum is not null
         and scores.market_cap between {{ var('micro_cap_from') }} and {{ var('small_cap_below') }}
+    {% if is_incremental() %}
+        and scores.score_date >= {{ reprocess_from('int_signal_micro_small_leaders') }}
+    {% endif %}
 ),
 
 traded as (
@@ -24,6 +28,9 @@ traded as (
     inner join {{ ref('daily_returns') }} as bars
         on small.security_id = bars.security_id
         and days.session = bars.session
+    {% if is_incremental() %}
+    where bars.session >= {{ reprocess_from('int_signal_micro_small_leaders') }} - 60
+    {% endif %}
     group by small.session, small.security_id
     having sum(bars.dollar_volume) / 21 >= {{ var('micro_cap_least_traded') }}
 ),

@@ -1,5 +1,6 @@
+{{ signal_config('int_signal_sector_neutral', score_datasets()) }}
 -- Value score of the 3 best stocks of each sector at the last session of a quarter; the sector as known at the decision.
--- Made anew with the scores it copies.
+--
 with valued as (
     select
         scores.score_date as session,
@@ -18,6 +19,9 @@ with valued as (
     where sessions.is_quarter_end
         and scores.value is not null
         and versions.sector is not null
+    {% if is_incremental() %}
+        and scores.score_date >= {{ reprocess_from('int_signal_sector_neutral') }}
+    {% endif %}
 ),
 
 candidates as (

@@ -1,16 +1,53 @@
-{{ research_config('signal_research') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook=[
+        "{{ note_new_rows('signal_research', research_datasets()) }}",
+        "{{ note_windows('signal_research', 63) }}",
+        "{{ delete_windows('signal_research') }}",
+    ],
+    post_hook="{{ mark_built('signal_research') }}",
+    indexes=pg_indexes([{'columns': ['session']}])
+) }}
 -- What signals foretold: per strategy, rebalance session and window, the rank correlation of scores and returns, and what the
 -- best fifth earned above the worst. Research data: no strategy and no signal reads it, for it knows what came afterwards.
 {%- set days = [1, 5, 10, 21, 42, 63] %}
+{%- set since = signals_from('signal_research') %}
 {%- set windows = [(0, 1), (0, 5), (0, 21), (0, 63), (5, 10), (10, 21), (21, 42), (42, 63)] %}
-with sessions as (
+with windows as (
+    {%- for first, last in windows %}
+    select {{ first }} as from_day, {{ last }} as to_day {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+-- the windows that are over, and of these what is told by this build
+due as (
     select
+        sessions.session,
+        sessions.session_no,
+        windows.from_day,
+        windows.to_day
+    from {{ ref('int_sessions') }} as sessions
+    cross join windows
+    where sessions.session_no + windows.to_day <= (select max(session_no) from {{ ref('int_sessions') }})
+    {% if is_incremental() %}
+        and sessions.session >= {{ since }}
+        and sessions.session_no + windows.to_day >= {{ first_window_end('signal_research') }}
+    {% endif %}
+),
+
+days as (
+    select session, session_no, to_day as day from due
+    union
+    select session, session_no, from_day from due where from_day > 0
+),
+
+sessions as (
+    select distinct
         session,
         session_no
-    from {{ ref('int_sessions') }}
-    {% if is_incremental() %}
-    where session >= {{ research_from('signal_research') }}
-    {% endif %}
+    from due
 ),
 
 -- bought at the next open, as a strategy would
@@ -29,14 +66,20 @@ entered as (
         on signals.security_id = bars.security_id
         and following.session = bars.session
     where bars.adj_open > 0
+    {% if is_incremental() %}
+        and signals.session >= {{ since }}
+        and bars.session >= {{ since }}
+    {% endif %}
 ),
 
 last_bars as (
     select
-        security_id,
-        max(session) as session
-    from {{ ref('daily_returns') }}
-    group by security_id
+        names.security_id,
+        (
+            select max(bars.session) from {{ ref('daily_returns') }} as bars
+            where bars.security_id = names.security_id
+        ) as session
+    from (select distinct security_id from entered) as names
 ),
 
 -- a name that is gone is worth its last close
@@ -51,26 +94,24 @@ ended as (
         and last_bars.session = bars.session
 ),
 
-days as (
-    {%- for day in days %}
-    select {{ day }} as day {{ 'union all' if not loop.last }}
-    {%- endfor %}
-),
-
 grown as (
     select
         entered.strategy,
         entered.session,
+        entered.session_no,
         entered.security_id,
         entered.score,
         days.day,
         coalesce(bars.adj_close, ended.adj_close) / entered.adj_open as growth
     from entered
-    cross join days
+    inner join days on entered.session = days.session
     inner join {{ ref('int_sessions') }} as later on entered.session_no + days.day = later.session_no
     left join {{ ref('daily_returns') }} as bars
         on entered.security_id = bars.security_id
         and later.session = bars.session
+    {% if is_incremental() %}
+        and bars.session >= {{ since }}
+    {% endif %}
     left join ended
         on entered.security_id = ended.security_id
         and later.session > ended.session
@@ -80,13 +121,14 @@ wide as (
     select
         strategy,
         session,
+        session_no,
         security_id,
         max(score) as score
         {%- for day in days %},
         max(growth) filter (where day = {{ day }}) as growth_{{ day }}
         {%- endfor %}
     from grown
-    group by strategy, session, security_id
+    group by strategy, session, session_no, security_id
 ),
 
 gained as (
@@ -101,6 +143,9 @@ gained as (
         {{ significant('(' ~ ratio ~ ' - 1)') }} as ret
     from wide
     where growth_{{ last }} is not null {{ 'and growth_' ~ first ~ ' > 0' if first }}
+    {% if is_incremental() %}
+        and session_no + {{ last }} >= {{ first_window_end('signal_research') }}
+    {% endif %}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),

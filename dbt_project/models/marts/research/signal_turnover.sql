@@ -1,12 +1,51 @@
 -- depends_on: {{ ref("int_sessions") }}
-{{ research_config('signal_turnover') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook=[
+        "{{ note_new_rows('signal_turnover', research_datasets()) }}",
+        "{{ delete_reprocessed('signal_turnover') }}",
+    ],
+    post_hook="{{ mark_built('signal_turnover') }}",
+) }}
 -- How much a signal changes from one rebalance session to the next: rank autocorrelation over the names of both.
-with rebalances as (
+with decided as (
+    select distinct
+        strategy,
+        session
+    from {{ ref('signals') }}
+    {% if is_incremental() %}
+    where session >= {{ reprocess_from('signal_turnover') }}
+    {% endif %}
+),
+
+rebalances as (
+    select
+        strategy,
+        session
+    from decided
+    {% if is_incremental() %}
+    union all
+    -- the one each strategy goes on from
+    select
+        strategies.strategy,
+        (
+            select max(signals.session) from {{ ref('signals') }} as signals
+            where signals.strategy = strategies.strategy
+                and signals.session < {{ reprocess_from('signal_turnover') }}
+        ) as session
+    from (select distinct strategy from decided) as strategies
+    {% endif %}
+),
+
+ordered as (
     select
         strategy,
         session,
         lag(session) over (partition by strategy order by session) as previous_session
-    from (select distinct strategy, session from {{ ref('signals') }}) as decided
+    from rebalances
+    where session is not null
 ),
 
 changed as (
@@ -14,10 +53,10 @@ changed as (
         strategy,
         session,
         previous_session
-    from rebalances
+    from ordered
     where previous_session is not null
     {% if is_incremental() %}
-        and session >= {{ research_from('signal_turnover') }}
+        and session >= {{ reprocess_from('signal_turnover') }}
     {% endif %}
 ),
 
