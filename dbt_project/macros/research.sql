@@ -54,10 +54,11 @@
         'reddit_mentions', 'news_headlines', 'analyst_ratings']) }}
 {%- endmacro %}
 
-{#- Rank of a value among the rows of a group, 1 for the lowest, equals their mean rank. -#}
+{#- Rank of a value among the rows of a group, 1 for the lowest, equals their mean rank: half way between the first rank of
+    the equals and the last, which is how many rows are not above them. Both go over one order of the rows. -#}
 {% macro mean_rank(value, group) -%}
-    (rank() over (partition by {{ group }} order by {{ value }})
-        + (count(*) over (partition by {{ group }}, {{ value }}) - 1) / 2.0)
+    ((rank() over (partition by {{ group }} order by {{ value }})
+        + count(*) over (partition by {{ group }} order by {{ value }})) / 2.0)
 {%- endmacro %}
 
 {#- Correlation of two mean ranks from centred sums; NULL where one of them does not differ. -#}

@@ -42,6 +42,9 @@ attention as (
     inner join days
         on views.event_date = days.day
         and {{ current_at('views', 'days.decision_at') }}
+    {% if is_incremental() %}
+    where views.event_date > {{ reprocess_from('int_signal_wiki_attention') }} - 110
+    {% endif %}
     group by days.session, days.decision_at, views.article
 ),
 
