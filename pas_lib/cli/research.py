@@ -77,7 +77,11 @@ def backtest(
         from pas_lib.pipeline.tearsheet import write_tear_sheet
 
         page = write_tear_sheet(
-            html, done, trials, run_id, read_research(source, [one.strategy for one in done.reports])
+            html,
+            done,
+            trials,
+            run_id,
+            read_research(source, [one.strategy for one in done.reports], done.start, done.end),
         )
     figures = metrics_of(done, trials)
     if as_json:

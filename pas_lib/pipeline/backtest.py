@@ -66,9 +66,9 @@ class Coverage:
     Attributes
     ----------
     held
-        Securities that were ever held.
+        Securities that were ever held in the range.
     gone_while_held
-        Symbols of those that were held when their bars ended, more than five sessions before the end.
+        Symbols of those that were held in the range when their bars ended, more than five sessions before its end.
     universe
         Securities the register knows.
     ended
@@ -112,7 +112,7 @@ class BacktestReport:
     names
         Mean number of names held.
     note
-        Where its data begins, when a dataset has no history; else empty.
+        Where a dataset has no history: the first capture of each such one, and the first decision; else empty.
     """
 
     strategy: str
@@ -243,8 +243,7 @@ def run_backtest(
             continue
         held = result.weights.loc[path.index]
         path = path.assign(gross=held.sum(axis=1))
-        first = _first_capture(one, weights)
-        note = f"starts at first capture, {first}" if first else ""
+        note = _first_capture(warehouse, one, weights[one.id][0].session)
         reports.append(_summed(one.id, path, held, market, sectors, note))
     if not reports:
         raise _nothing("no strategy", start, end)
@@ -270,7 +269,7 @@ def run_backtest(
         tuple(reports),
         market.reindex(days).dropna(),
         settings.benchmark,
-        _coverage(warehouse, close, simulated, weights, end),
+        _coverage(warehouse, close, simulated, weights, days[0], end),
         book,
         _parameters(chosen, settings, asked, commission, start, end),
         known_rows(warehouse),
@@ -337,19 +336,30 @@ def _sectors(register: Register, index: pd.Index) -> dict[pd.Timestamp, dict[str
 
 def _by_sector(held: pd.DataFrame, sectors: Mapping[pd.Timestamp, Mapping[str, str]]) -> pd.DataFrame:
     days = [stamp for stamp in held.index if stamp in sectors]
+    values = held.to_numpy()[held.index.get_indexer(days)]
+    ids = [str(key) for key in held.columns]
     rows = []
-    for stamp in days:
+    for stamp, shares in zip(days, values, strict=True):
         known = sectors[stamp]
-        shares = held.loc[stamp]
-        shares = shares[shares > 0.0]
-        rows.append(shares.groupby([known.get(str(key), "Unclassified") for key in shares.index]).sum())
-    return pd.DataFrame(rows, index=marts.session_index(days)).fillna(0.0).sort_index(axis=1)
+        row: dict[str, float] = {}
+        for i in np.flatnonzero(shares > 0.0):
+            name = known.get(ids[i], "Unclassified")
+            row[name] = row.get(name, 0.0) + float(shares[i])
+        rows.append(row)
+    return pd.DataFrame(rows, index=marts.session_index(days), dtype=float).fillna(0.0).sort_index(axis=1)
 
 
-def _first_capture(one: Strategy, weights: Mapping[str, Sequence[StrategyWeights]]) -> date | None:
-    """Return the strategy's first session where a dataset of it has no history; None where all have one."""
+def _first_capture(warehouse: Warehouse, one: Strategy, first: date) -> str:
+    """Return the label of a strategy one of whose datasets has no history, with its first decision; else nothing."""
     without = [name for name in one.datasets if catalogue()[name].history == "none"]
-    return weights[one.id][0].session if without and weights.get(one.id) else None
+    if not without:
+        return ""
+    known = []
+    for name in without:
+        seen = marts.read(warehouse, f"select min(known_at) as first from raw.{name}")["first"].iloc[0]  # noqa: S608
+        if not pd.isna(seen):
+            known.append(f"{name} {pd.Timestamp(seen).tz_convert(calendar.NY).date()}")
+    return f"starts at first capture ({', '.join(known) or 'none'}), first decision {first}"
 
 
 def _benchmark(warehouse: Warehouse, symbol: str, end: date) -> pd.Series:
@@ -367,6 +377,7 @@ def _coverage(
     close: pd.DataFrame,
     simulated: Mapping[str, SimulationResult],
     weights: Mapping[str, Sequence[StrategyWeights]],
+    start: pd.Timestamp,
     end: date,
 ) -> Coverage:
     limit = calendar.sessions(date(1990, 1, 1), end)[-GONE_AFTER - 1]
@@ -388,13 +399,14 @@ def _coverage(
     gone: set[str] = set()
     held: set[str] = set()
     for result in simulated.values():
-        positions = result.positions
-        held |= {str(key) for key in positions.columns}
-        first = int(close.index.get_indexer(positions.index[:1])[0])
-        for column, place in enumerate(close.columns.get_indexer(positions.columns)):
+        owned = result.positions.loc[start:]
+        positions = owned.to_numpy() > 0.0
+        held |= {str(key) for key in owned.columns[positions.any(axis=0)]}
+        first = int(close.index.searchsorted(owned.index[0])) if len(owned) else 0
+        for column, place in enumerate(close.columns.get_indexer(owned.columns)):
             row = int(last[place]) - first
-            if is_gone[place] and row >= 0 and positions.iat[row, column]:
-                key = str(positions.columns[column])
+            if is_gone[place] and 0 <= row < len(positions) and positions[row, column]:
+                key = str(owned.columns[column])
                 gone.add(symbols.get(key, key))
 
     def number(value: Any) -> int:

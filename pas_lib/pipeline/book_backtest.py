@@ -196,7 +196,8 @@ class _Run:
         self.quoted = ~np.isnan(prices.close.to_numpy(dtype=float))
         self.filled = prices.valued.ffill().to_numpy(dtype=float)
         self.returns = pd.DataFrame({key: one.returns for key, one in simulated.items()})
-        self.drifted = {key: one.weights for key, one in simulated.items()}
+        self.drifted = {key: self._placed(one.weights) for key, one in simulated.items()}
+        self.keys = np.array(self.ids, dtype=object)
         self.scales = _scales(warehouse, self.end) if layers.cci else {}
         self.rates = _rates(warehouse, self.end) if layers.allocate else {}
         self.register = Register(warehouse, self.ids) if layers.caps else None
@@ -318,7 +319,8 @@ class _Run:
         wanted = pd.Series(dtype=float)
         if is_due or now <= TINY:
             # Only who is due, or comes in, buys what the model holds.
-            wanted = self._priced(wanted_weights(newest, session, self._drifted(name, session)), session, at)
+            drifted = None if is_due else self._drifted(name, at)
+            wanted = self._priced(wanted_weights(newest, session, drifted), session, at)
         row = values[self.row[name]]
         held = np.flatnonzero(row)
         return Sleeve(
@@ -327,23 +329,30 @@ class _Run:
             float(shares[name]),
             now,
             wanted,
-            pd.Series(row[held] / sizing, index=pd.Index([self.ids[i] for i in held], dtype=object), dtype=float),
+            pd.Series(row[held] / sizing, index=pd.Index(self.keys[held]), dtype=float),
         )
 
-    def _drifted(self, name: str, session: date) -> pd.Series | None:
+    def _placed(self, path: pd.DataFrame) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.object_]]:
+        """Return where a model's path begins among the sessions, its weights, and its names."""
+        return int(self.index.searchsorted(path.index[0])), path.to_numpy(), path.columns.to_numpy(dtype=object)
+
+    def _drifted(self, name: str, at: int) -> pd.Series | None:
         """Return the weights of a portfolio's model after a session; None before its first fill."""
-        path = self.drifted.get(name)
-        place = -1 if path is None else int(path.index.searchsorted(pd.Timestamp(session), side="right")) - 1
-        if path is None or place < 0:
+        if name not in self.drifted:
             return None
-        now = path.to_numpy()[place]
-        return pd.Series(now[now > 0.0], index=path.columns[now > 0.0], dtype=float)
+        first, path, names = self.drifted[name]
+        if at < first:
+            return None
+        now = path[min(at - first, len(path) - 1)]
+        return pd.Series(now[now > 0.0], index=pd.Index(names[now > 0.0]), dtype=float)
 
     def _priced(self, wanted: pd.Series, session: date, at: int) -> pd.Series:
         """Leave out names without a price at the session: they cannot be bought, their share stays cash."""
         if session < self.index[0].date():
             return wanted
-        return wanted[[bool(self.quoted[at, self.column[str(key)]]) for key in wanted.index]]
+        places = [self.column[str(key)] for key in wanted.index]
+        there = self.quoted[at, places]
+        return wanted if there.all() else wanted[there]
 
     def _order(self, one: Wish, sleeve: Sleeve) -> BookOrder:
         buffer = 1.0 - self.settings.cash_buffer

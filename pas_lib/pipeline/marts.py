@@ -103,10 +103,20 @@ def signals(warehouse: Warehouse, strategy_id: str, sessions: Iterable[date]) ->
     )
     columns = ["security_id", "symbol", "score", "rank", "until"]
     frame = frame.astype({"security_id": object, "symbol": object})
-    frame["until"] = pd.Series([as_date(day) for day in frame["until"]], index=frame.index, dtype=object)
-    groups = {as_date(key): rows for key, rows in frame.groupby("session")} if len(frame) else {}
-    empty = frame.iloc[:0]
-    return {day: groups.get(day, empty)[columns].reset_index(drop=True) for day in wanted}
+    if frame["until"].isna().all():
+        frame["until"] = pd.Series([None] * len(frame), index=frame.index, dtype=object)
+    else:
+        frame["until"] = pd.Series([as_date(day) for day in frame["until"]], index=frame.index, dtype=object)
+    days = frame["session"].to_numpy().astype("datetime64[D]")
+    rows = frame[columns]
+    out = {}
+    for day in wanted:
+        first, last = (
+            np.searchsorted(days, np.datetime64(day), "left"),
+            np.searchsorted(days, np.datetime64(day), "right"),
+        )
+        out[day] = rows.iloc[first:last].set_axis(pd.RangeIndex(int(last - first)), axis=0)
+    return out
 
 
 def first_signal_sessions(warehouse: Warehouse) -> dict[str, date]:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from pas_lib import clock as calendar
 from pas_lib.backtest import SimulationResult, simulate
 from pas_lib.pipeline import marts
-from pas_lib.strategies import FrameMarket, Strategy, StrategyWeights, all_strategies, due_sessions
+from pas_lib.strategies import Strategy, StrategyWeights, all_strategies, due_sessions
 from pas_lib.warehouse import Warehouse, copy_arrow
 
 #: A session at which nothing is held still is a decision: it is stored as one row of cash.
@@ -218,6 +218,8 @@ class _Returns:
     def __init__(self, warehouse: Warehouse, end: date) -> None:
         self._warehouse, self._end = warehouse, end
         self._known: pd.DataFrame | None = None
+        self._place: dict[str, int] = {}
+        self._values = np.empty((0, 0))
         self._asked: set[str] = set()
         self._expected: Callable[[], set[str]] = set
 
@@ -225,13 +227,21 @@ class _Returns:
         """Say which securities may be asked for, so that they are read together when the first one is."""
         self._expected = security_ids
 
-    def of(self, security_ids: Sequence[str]) -> pd.DataFrame:
-        """Return the daily returns of the securities over all sessions up to the end."""
+    def up_to(self, session: date, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
+        """Return the daily returns of the securities over the last `sessions` sessions up to one."""
         new = set(security_ids) - self._asked
         if new or self._known is None:
             self._asked |= new | self._expected()
             self._known = marts.wide(self._warehouse, ("ret",), self._asked, date(1990, 1, 1), self._end)[0]
-        return self._known.reindex(columns=list(security_ids))
+            self._place = {str(key): i for i, key in enumerate(self._known.columns)}
+            self._values = self._known.to_numpy()
+        # As `FrameMarket` says it, from the numbers: a strategy that is reviewed asks thousands of times.
+        stop = int(self._known.index.searchsorted(pd.Timestamp(session), side="right"))
+        rows = slice(max(0, stop - sessions), stop)
+        places = [self._place.get(key, -1) for key in security_ids]
+        values = self._values[rows].take(places, axis=1)
+        values[:, [place < 0 for place in places]] = np.nan
+        return pd.DataFrame(values, index=self._known.index[rows], columns=pd.Index(list(security_ids), dtype=object))
 
 
 @dataclass(frozen=True)
@@ -245,7 +255,7 @@ class _WarehouseMarket:
 
     def returns(self, security_ids: Sequence[str], sessions: int) -> pd.DataFrame:
         """Return the last `sessions` rows up to the session."""
-        return FrameMarket(self.session, self.source.of(security_ids)).returns(security_ids, sessions)
+        return self.source.up_to(self.session, security_ids, sessions)
 
     def age_days(self, dataset: str) -> float | None:
         """Return the age of a dataset at the decision time."""

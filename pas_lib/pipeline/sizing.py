@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from pas_lib.risk import RiskLimits, apply_caps
@@ -177,8 +178,13 @@ def _held_part(shares: pd.Series) -> pd.Series:
 
 def book_of(wishes: Sequence[Wish]) -> pd.DataFrame:
     """Return the wishes as a book: portfolios x symbols (sorted), shares of equity."""
-    book = pd.DataFrame({one.portfolio_id: one.holdings for one in wishes}).T.fillna(0.0).astype(float)
-    return book.sort_index(axis=1)
+    names = sorted({name for one in wishes for name in one.holdings.index})
+    place = {name: i for i, name in enumerate(names)}
+    book = np.zeros((len(wishes), len(names)))
+    for row, one in enumerate(wishes):
+        book[row, [place[name] for name in one.holdings.index]] = one.holdings.to_numpy(dtype=float)
+    index = pd.Index([one.portfolio_id for one in wishes], dtype=object)
+    return pd.DataFrame(np.where(np.isnan(book), 0.0, book), index=index, columns=pd.Index(names, dtype=object))
 
 
 def cap_wishes(

@@ -44,7 +44,8 @@ def write_tear_sheet(
     run, trials, run_id
         The backtest as it was stored.
     research
-        ``marts.signal_summary`` of its strategies; None says that it has not been built.
+        From `pas_lib.pipeline.signal_research.read_research` over the same range; None says that its marts have not
+        been built.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def tear_sheet(run: Backtest, trials: Trials, run_id: str, research: pd.DataFram
         table=page.table(trials, noted),
         trials=trials.count,
         luck=f"{trials.best_by_luck:.2f}",
-        notes=[f"{_name(one)}: {one.note}; the site shows no past, so that there is none before." for one in noted],
+        notes=[f"{_name(one)}: {one.note}; its sites show no past, so that there is none before." for one in noted],
         without=", ".join(run.without),
         months=page.months(),
         month_names=_MONTHS,
@@ -97,6 +98,7 @@ def tear_sheet(run: Backtest, trials: Trials, run_id: str, research: pd.DataFram
         has_book=run.book is not None,
         book_note=page.book_note(),
         research=page.research(rows) if rows is not None else None,
+        is_researched=research is not None,
         horizons=[f"{day} d" for day in _HORIZONS],
         facts=_facts(run, trials),
         parameters=json.dumps(run.parameters, indent=2, default=str),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from abc import ABC, abstractmethod
 from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
@@ -181,11 +180,7 @@ class Strategy(ABC):
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return the best `take` rows by rank, ties by symbol."""
-        scores = signals["score"].tolist()
-        keys = list(zip(signals["rank"].tolist(), map(str, signals["symbol"]), strict=True))
-        rows = [i for i, score in enumerate(scores) if score > 0.0 or not self.positive_only]
-        best = heapq.nsmallest(self.take, rows, key=lambda i: keys[i])
-        return signals.iloc[best].reset_index(drop=True)
+        return best(signals, self.take, floor=0.0 if self.positive_only else None)
 
     @abstractmethod
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
@@ -239,6 +234,14 @@ class Strategy(ABC):
         )
 
 
+def best(signals: pd.DataFrame, number: int | None = None, *, floor: float | None = None) -> pd.DataFrame:
+    """Return the first rows by rank, ties by symbol; of those with a score above the floor, where there is one."""
+    rows = np.arange(len(signals)) if floor is None else np.flatnonzero(signals["score"].to_numpy(dtype=float) > floor)
+    ranks, symbols = signals["rank"].to_numpy()[rows].tolist(), signals["symbol"].to_numpy()[rows].tolist()
+    order = sorted(range(len(rows)), key=lambda i: (ranks[i], symbols[i]))
+    return signals.iloc[rows[order[:number]]].reset_index(drop=True)
+
+
 def labelled(security_ids: Sequence[str], weights: Sequence[float]) -> pd.Series:
     """Return weights indexed by security_id (plain Python texts: pandas' own text type is slow in small pieces)."""
     return pd.Series(list(weights), index=pd.Index(list(security_ids), dtype=object, name="security_id"), dtype=float)
@@ -284,10 +287,9 @@ def _check(signals: pd.DataFrame, strategy_id: str, session: date) -> None:
     missing = [column for column in SIGNAL_COLUMNS if column not in signals.columns]
     if missing:
         raise PayloadError(f"signals of {strategy_id} at {session}: column '{missing[0]}' is missing")
-    seen: set[str] = set()
-    for key in signals["security_id"]:
-        if key in seen:
-            raise PayloadError(f"signals of {strategy_id} at {session}: security '{key}' occurs twice")
-        seen.add(key)
+    keys = signals["security_id"].tolist()
+    if len(set(keys)) < len(keys):
+        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        raise PayloadError(f"signals of {strategy_id} at {session}: security '{twice}' occurs twice")
     if not np.isfinite(signals["score"].to_numpy(dtype=float)).all():
         raise PayloadError(f"signals of {strategy_id} at {session}: a score is not a finite number")

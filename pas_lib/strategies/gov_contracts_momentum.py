@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from pas_lib.strategies.base import Cadence, MarketView, Strategy, labelled, months_before
+from pas_lib.strategies.base import Cadence, MarketView, Strategy, best, labelled, months_before
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class GovContractsMomentum(Strategy):
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return all firms at or above the floor, by rank."""
-        return signals[signals["score"] >= self.floor].sort_values(["rank", "symbol"]).reset_index(drop=True)
+        return best(signals[signals["score"] >= self.floor])
 
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:  # noqa: ARG002
         """Give every firm the same, a tenth at most."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from pas_lib.strategies.base import Cadence, MarketView, Strategy, labelled, months_before
+from pas_lib.strategies.base import Cadence, MarketView, Strategy, best, labelled, months_before
 
 
 def _trades_of(bioguide_id: str, surname: str) -> dict[str, str]:
@@ -40,7 +40,7 @@ class PoliticianSleeve(Strategy):
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return every name that is held on balance, by rank."""
-        return signals[signals["score"] > 0.0].sort_values(["rank", "symbol"]).reset_index(drop=True)
+        return best(signals, floor=0.0)
 
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:  # noqa: ARG002
         """Weigh in proportion to the net positions, each cut at the cap."""

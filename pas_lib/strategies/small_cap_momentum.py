@@ -125,15 +125,17 @@ class SmallCapMomentum(EqualWeight):
         last = history[-1]
         entered = {str(key): _since(history, str(key)) for key in last.weights.index}
         first = min(entered.values())
-        returns = market.returns(list(entered), len(clock.sessions(first, market.session))).fillna(0.0)
-        days = [stamp.date() for stamp in returns.index]
-        shares = {str(key): float(value) for key, value in last.weights.items()}
+        returns = market.returns(list(entered), len(clock.sessions(first, market.session)))
+        days = returns.index.to_numpy()
+        moves = 1.0 + np.nan_to_num(returns.to_numpy(dtype=float), nan=0.0)
+        shares = dict(zip(map(str, last.weights.index), last.weights.tolist(), strict=True))
+        decided = days.searchsorted(np.datetime64(last.session), side="right")
         values: dict[str, float] = {}
         growth: dict[str, float] = {}
-        for key, since in entered.items():
-            path = 1.0 + returns[key].to_numpy(dtype=float)
-            growth[key] = float(np.prod(path[[day > since for day in days]]))
-            values[key] = shares[key] * float(np.prod(path[[day > last.session for day in days]]))
+        for column, (key, since) in enumerate(entered.items()):
+            path = moves[:, column]
+            growth[key] = float(np.prod(path[days.searchsorted(np.datetime64(since), side="right") :]))
+            values[key] = shares[key] * float(np.prod(path[decided:]))
         total = last.cash + sum(values.values())
         return {
             key: _Holding(entered[key], last.until.get(key), growth[key], value / total)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pandas as pd
 
-from pas_lib.strategies.base import Cadence, MarketView, Strategy, StrategyWeights, labelled
+from pas_lib.strategies.base import Cadence, MarketView, Strategy, StrategyWeights, best, labelled
 
 #: What is left of a share that is gone; the least share of a basket is far above.
 _ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """Weights that were replayed, the baskets that came out, and the last weights."""
+
+    items: tuple[StrategyWeights, ...]
+    baskets: tuple[frozenset[str], ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,12 @@ class UpgradeMomentum(Strategy):
     take: int = 5
     weeks: int = 8
     decile: float = 0.1
+    #: what was replayed last: a history that goes on is not replayed from its beginning
+    _replayed: _Replay = field(default_factory=lambda: _Replay(()), init=False, repr=False, compare=False)
 
     def select(self, signals: pd.DataFrame) -> pd.DataFrame:
         """Return the best tenth of all ranked names, those above zero."""
-        best = signals.sort_values(["rank", "symbol"]).head(math.ceil(self.decile * len(signals)))
-        return best[best["score"] > 0.0].reset_index(drop=True)
+        return best(best(signals, math.ceil(self.decile * len(signals))), floor=0.0)
 
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
         """Average this week's basket with those of the weeks before."""
@@ -80,21 +90,26 @@ class UpgradeMomentum(Strategy):
         Weeks whose weights stayed for want of data made no basket. A basket is kept as a set of names, so that
         rounding never adds up.
         """
-        found: list[frozenset[str]] = []
-        before: dict[str, float] = {}
-        for item in history:
-            if item.is_stale:
-                continue
-            now = {str(key): float(value) for key, value in item.weights.items()}
+        items = [item for item in history if not item.is_stale]
+        last = self._replayed
+        is_longer = len(items) >= len(last.items) and all(a is b for a, b in zip(last.items, items, strict=False))
+        done = last if is_longer else _Replay(())
+        found = list(done.baskets)
+        before = dict(done.weights)
+        for item in items[len(done.items) :]:
+            now = dict(zip(map(str, item.weights.index), item.weights.tolist(), strict=True))
             kept = min(len(found), self.weeks)
             fallen = found[-self.weeks] if kept == self.weeks else frozenset()
             share = 1.0 / max(len(fallen), self.take)
-            added = {
-                key: now.get(key, 0.0) * min(kept + 1, self.weeks)
-                - before.get(key, 0.0) * kept
-                + (share if key in fallen else 0.0)
-                for key in now.keys() | fallen
-            }
-            found.append(frozenset(key for key, value in added.items() if value > _ROUNDING))
+            number = min(kept + 1, self.weeks)
+            found.append(
+                frozenset(
+                    key
+                    for key in now.keys() | fallen
+                    if now.get(key, 0.0) * number - before.get(key, 0.0) * kept + (share if key in fallen else 0.0)
+                    > _ROUNDING
+                )
+            )
             before = now
+        object.__setattr__(self, "_replayed", _Replay(tuple(items), tuple(found), before))
         return found

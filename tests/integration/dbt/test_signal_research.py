@@ -8,10 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from numpy.testing import assert_allclose
 from scipy.stats import spearmanr
 
 from pas_lib import clock
 from pas_lib.dbt import PROJECT_DIR, Dbt
+from pas_lib.pipeline.signal_research import read_research
 from pas_lib.settings import PROJECT_ROOT
 from tests.support.marts import END, Built, differences, duckdb_frame, read
 
@@ -50,6 +52,50 @@ def test_every_figure_of_two_strategies_against_scipy(built: Built) -> None:
         assert row["names"] == names, key
         assert row["information_coefficient"] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), key
         assert row["mean_return"] == pytest.approx(mean, rel=1e-8, abs=1e-9), key
+
+
+def test_a_range_counts_what_was_bought_and_ended_within_it(built: Built) -> None:
+    """The whole range is the mart's summary; a part of it is worked out again row by row."""
+    frame = built.warehouse.frame
+    whole = read(frame, "signal_summary")
+    names = sorted({key[0] for key in whole.index})
+    ours = read_research(built.warehouse, names, built.world.start, END)
+    assert ours is not None
+    ours = ours.set_index(["strategy", "from_day", "to_day"]).sort_index()
+    assert list(ours.index) == list(whole.index)
+    for column in ours.columns:
+        assert_allclose(
+            ours[column].to_numpy(dtype=float),
+            whole[column].to_numpy(dtype=float),
+            rtol=1e-9,
+            atol=1e-12,
+            err_msg=column,
+        )
+
+    start, end = date(2025, 9, 2), date(2025, 10, 31)
+    part = read_research(built.warehouse, ["volatility_momentum"], start, end)
+    assert part is not None
+    part = part.set_index(["from_day", "to_day"])
+    known = list(clock.sessions(start, end))
+    rows = read(frame, "signal_research", "strategy = 'volatility_momentum'").reset_index()
+    for first, last in ((0, 1), (0, 21), (5, 10)):
+        own = rows[(rows["from_day"] == first) & (rows["to_day"] == last)]
+        bought = own["session"].map(clock.next_session)
+        # Bought at the open of its first session, sold at the close of the last: both are sessions of the range.
+        inside = [day in known and known.index(day) + last <= len(known) for day in bought]
+        values = own[inside]["information_coefficient"]
+        row = part.loc[(first, last)]
+        assert row["sessions"] == values.notna().sum() > 2
+        assert row["mean_ic"] == pytest.approx(values.mean(), rel=1e-12)
+        assert row["ic_t"] == pytest.approx(values.mean() / values.std() * len(values) ** 0.5, rel=1e-9)
+        assert row["mean_spread"] == pytest.approx(own[inside]["quantile_spread"].mean(), rel=1e-12)
+    assert (0, 63) not in part.index
+    turned = read(frame, "signal_turnover", "strategy = 'volatility_momentum'").reset_index()
+    turned = turned[(turned["previous_session"].map(clock.next_session) >= start) & (turned["session"] <= end)]
+    assert part["new_share"].iloc[0] == pytest.approx(turned["new_share"].mean(), rel=1e-12)
+    nothing = read_research(built.warehouse, ["volatility_momentum"], END, END)
+    assert nothing is not None
+    assert nothing.empty
 
 
 def test_a_session_whose_window_is_not_over_has_no_figure(built: Built) -> None:

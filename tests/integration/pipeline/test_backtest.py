@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pas_lib import clock as calendar
-from pas_lib.cli.app import run
+from pas_lib.cli.research import _remarks
 from pas_lib.clock import FixedClock
 from pas_lib.pipeline import decide
 from pas_lib.pipeline.backtest import BOOK, Options, run_backtest, trial_key
@@ -24,7 +23,7 @@ from pas_lib.pipeline.decide import work_out
 from pas_lib.pipeline.model import decide_history, executions, model_prices, simulate_weights
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
-from tests.integration.pipeline.marts_world import DECISION, FIRST_SIGNAL, MartsWorld, security_id
+from tests.integration.pipeline.marts_world import DECISION, FIRST_SIGNAL, STOCKS, MartsWorld, security_id
 from tests.integration.pipeline.test_decide import EVENING, Planner
 
 Pas = Callable[..., tuple[int, object, str]]
@@ -35,18 +34,8 @@ D = DECISION.isoformat()
 
 
 @pytest.fixture
-def pas(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings, warehouse: Warehouse
-) -> Pas:
-    monkeypatch.setenv("PAS_HOME", str(settings.home))
-    monkeypatch.setenv("PAS_DATABASE_URL", warehouse.url)
-
-    def call(*words: str) -> tuple[int, object, str]:
-        status = run([*words, "--json"])
-        out = capsys.readouterr()
-        return status, json.loads(out.out) if out.out else None, out.err
-
-    return call
+def warehouse(marts: Warehouse) -> Warehouse:
+    return marts
 
 
 def test_a_backtest_is_what_the_live_road_stored(warehouse: Warehouse, settings: Settings) -> None:
@@ -276,7 +265,6 @@ def test_one_symbol_to_the_cent(warehouse: Warehouse, settings: Settings) -> Non
 def test_every_run_leaves_its_row_and_equal_parameters_are_one_trial(
     warehouse: Warehouse, pas: Pas, tmp_path: Path
 ) -> None:
-    MartsWorld().write(warehouse)
     page = tmp_path / "deep" / "sheet.html"
     status, first, _ = pas("backtest", "--end", "2026-01-30", "--html", str(page))
     assert status == 0
@@ -310,7 +298,6 @@ def test_every_run_leaves_its_row_and_equal_parameters_are_one_trial(
 
 
 def test_luck_is_judged_over_all_trials(warehouse: Warehouse, settings: Settings) -> None:
-    MartsWorld().write(warehouse)
     done = run_backtest(warehouse, settings, ["wiki_attention"], None, DECISION)
     trials = count_trials(warehouse, done)
     assert (trials.count, trials.best_by_luck) == (1, 0.0)
@@ -329,7 +316,6 @@ def test_luck_is_judged_over_all_trials(warehouse: Warehouse, settings: Settings
 
 
 def test_what_makes_no_sense_is_refused(warehouse: Warehouse, pas: Pas) -> None:
-    MartsWorld().write(warehouse)
     for words, told in (
         (("--end", D, "--cost-bps", "-1"), "commission and slippage must be basis points of 0 and more"),
         (("--end", D, "--delisting-return", "0.5"), "must lie between -1 and 0"),
@@ -342,3 +328,80 @@ def test_what_makes_no_sense_is_refused(warehouse: Warehouse, pas: Pas) -> None:
         assert status == 1, words
         assert told in err
     assert warehouse.rows("select count(*) as n from ops.backtest_runs")[0]["n"] == 0
+
+
+# -------------------------------------------------------------------------------------- sites without a past
+
+
+CAPTURED = date(2025, 12, 3)
+
+
+class Captured(MartsWorld):
+    """Two strategies whose sites show no past, first captured on 3 December; one of them never decides on more."""
+
+    def signals(self) -> pd.DataFrame:
+        rows = []
+        for number, day in enumerate(self.sessions):
+            if day >= FIRST_SIGNAL and calendar.is_week_end(day):
+                rows += self._ranked("volatility_momentum", day, STOCKS, number)
+                if day > CAPTURED + timedelta(days=7):
+                    rows += self._ranked("wsb_buzz", day, STOCKS, number)
+                if day > CAPTURED:
+                    rows += self._ranked("dc_insider_tilt", day, STOCKS, number)
+        return pd.DataFrame(rows, columns=["strategy", "session", "security_id", "symbol", "score", "rank"])
+
+    def write_captures(self, warehouse: Warehouse) -> None:
+        common = (
+            "select 'test', s.session, s.close_at, s.close_at, 'https://data.example.org/x', 'r1',"
+            " md5(s.session::text), false, s.session, 'S00', {} from ops.sessions s where s.session between %s and %s"
+        )
+        head = "source, event_date, known_at, ingested_at, source_url, run_id, content_hash, is_deleted, capture_date"
+        own = {
+            "reddit_mentions": ("symbol, forum, rank, mentions", "'all-stocks', 1, 12"),
+            "dc_insider_scores": ("symbol, score", "55.5"),
+        }
+        with warehouse.connect() as conn:
+            for table, (columns, values) in own.items():
+                conn.execute(
+                    f"insert into raw.{table} ({head}, {columns}) {common.format(values)}", (CAPTURED, self.end)
+                )
+
+
+def test_what_is_only_captured_starts_at_its_first_capture_and_says_so(
+    warehouse: Warehouse, pas: Pas, settings: Settings, tmp_path: Path
+) -> None:
+    world = Captured()
+    world.write(warehouse)
+    world.write_captures(warehouse)
+    names = ("volatility_momentum", "wsb_buzz", "dc_insider_tilt")
+    page = tmp_path / "sheet.html"
+    status, told, _ = pas("backtest", *names, "--end", D, "--html", str(page))
+    assert status == 0
+    one = {item["strategy"]: item for item in told["strategies"]}  # type: ignore[index]
+    assert one["volatility_momentum"]["note"] == ""
+    assert one["volatility_momentum"]["start"] == "2025-11-10"
+    label = "starts at first capture (reddit_mentions 2025-12-03), first decision 2025-12-12"
+    assert one["wsb_buzz"]["note"] == label
+    assert one["wsb_buzz"]["start"] == "2025-12-15"
+    assert one["dc_insider_tilt"]["note"].endswith("(dc_insider_scores 2025-12-03), first decision 2025-12-05")
+    assert one["dc_insider_tilt"]["start"] == "2025-12-08"
+    text = page.read_text(encoding="utf-8")
+    assert '<span class="tag warn">starts at first capture</span>' in text
+    assert f"wsb_buzz: {label}; its sites show no past" in text
+    assert "<td>wsb_buzz <sup>1</sup></td><td>2025-12-15</td>" in text
+    # The table of the terminal says it as well.
+    done = run_backtest(warehouse, settings, names, None, DECISION)
+    assert f"wsb_buzz {label}" in _remarks(done, count_trials(warehouse, done), None)
+    coverage = told["coverage"]  # type: ignore[index]
+    assert (coverage["universe"], coverage["ended"], coverage["without_prices"]) == (41, 0, 0)
+    assert "Coverage of delisted names" in text
+
+
+def test_coverage_counts_what_was_held_within_the_range(warehouse: Warehouse, settings: Settings) -> None:
+    """The stock whose bars ended in November is no holding of December."""
+    world = OneName(end=DAYS[-1])
+    world.write(warehouse)
+    world.write_bars(warehouse)
+    for start, held, gone in ((None, 2, ("S01",)), (date(2025, 11, 26), 2, ("S01",)), (date(2025, 12, 2), 1, ())):
+        done = run_backtest(warehouse, settings, ["congress_aggregate"], start, DAYS[-1])
+        assert (done.coverage.held, done.coverage.gone_while_held) == (held, gone), start

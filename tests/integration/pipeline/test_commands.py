@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
 
-from pas_lib.cli.app import run
-from pas_lib.pipeline import decide
 from pas_lib.pipeline.explain import explain
-from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
 from tests.integration.pipeline.marts_world import DECISION, FIRST_SIGNAL, MartsWorld, security_id
-from tests.integration.pipeline.test_decide import EVENING, Planner
 
 Pas = Callable[..., tuple[int, object, str]]
 D = DECISION.isoformat()
 
 
 @pytest.fixture
-def world(warehouse: Warehouse, settings: Settings) -> MartsWorld:
-    made = MartsWorld().write(warehouse)
-    decide(DECISION, settings, EVENING, warehouse, planner=Planner())
-    return made
+def warehouse(decided: Warehouse) -> Warehouse:
+    return decided
 
 
 @pytest.fixture
-def pas(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings, warehouse: Warehouse
-) -> Pas:
-    monkeypatch.setenv("PAS_HOME", str(settings.home))
-    monkeypatch.setenv("PAS_DATABASE_URL", warehouse.url)
-
-    def call(*words: str) -> tuple[int, object, str]:
-        status = run([*words, "--json"])
-        out = capsys.readouterr()
-        return status, json.loads(out.out) if out.out else None, out.err
-
-    return call
+def world() -> MartsWorld:
+    return MartsWorld()
 
 
 def test_stored_answers_and_those_of_research_agree(world: MartsWorld, pas: Pas, warehouse: Warehouse) -> None:

@@ -22,8 +22,13 @@ def store(warehouse: Warehouse, session: date) -> tuple[int, int]:
         return store_model(conn, run, now=NOW, live=True)
 
 
+@pytest.fixture
+def warehouse(marts: Warehouse) -> Warehouse:
+    return marts
+
+
 def test_weights_of_every_rebalance_session_by_hand(warehouse: Warehouse) -> None:
-    world = MartsWorld().write(warehouse)
+    world = MartsWorld()
     run = run_model(warehouse, DECISION, cost_bps=10.0)
 
     weekly = [day for day in calendar.sessions(FIRST_SIGNAL, DECISION) if calendar.is_week_end(day)]
@@ -41,7 +46,7 @@ def test_weights_of_every_rebalance_session_by_hand(warehouse: Warehouse) -> Non
 
 
 def test_returns_fill_at_the_next_open_and_pay_costs(warehouse: Warehouse) -> None:
-    world = MartsWorld().write(warehouse)
+    world = MartsWorld()
     opened, close = world.prices()
     run = run_model(warehouse, DECISION, cost_bps=10.0)
 
@@ -59,7 +64,6 @@ def test_returns_fill_at_the_next_open_and_pay_costs(warehouse: Warehouse) -> No
 
 
 def test_the_second_run_has_nothing_new(warehouse: Warehouse) -> None:
-    MartsWorld().write(warehouse)
     weights, returns = store(warehouse, DECISION)
     assert weights > 400
     assert returns == sum(run_model(warehouse, DECISION, cost_bps=10.0, recompute=True).returns.notna().sum())
@@ -67,7 +71,6 @@ def test_the_second_run_has_nothing_new(warehouse: Warehouse) -> None:
 
 
 def test_a_stored_decision_never_changes_when_late_rows_arrive(warehouse: Warehouse) -> None:
-    MartsWorld().write(warehouse)
     store(warehouse, DECISION)
     before = stored_weights(warehouse, DECISION)["congress_aggregate"][-1].by_symbol()
     with warehouse.connect() as conn:
@@ -83,7 +86,6 @@ def test_a_stored_decision_never_changes_when_late_rows_arrive(warehouse: Wareho
 
 
 def test_the_next_session_adds_only_itself(warehouse: Warehouse) -> None:
-    MartsWorld().write(warehouse)
     store(warehouse, DECISION)
     later = date(2026, 2, 2)
     MartsWorld(end=later).write(warehouse)
@@ -96,7 +98,6 @@ def test_the_next_session_adds_only_itself(warehouse: Warehouse) -> None:
 
 
 def test_rows_of_the_future_change_nothing(warehouse: Warehouse) -> None:
-    MartsWorld().write(warehouse)
     plain = run_model(warehouse, DECISION, cost_bps=10.0)
     MartsWorld(end=date(2026, 2, 27)).write(warehouse)
     with warehouse.connect() as conn:
@@ -111,7 +112,6 @@ def test_rows_of_the_future_change_nothing(warehouse: Warehouse) -> None:
 
 
 def test_old_data_keeps_the_previous_weights_and_says_so(warehouse: Warehouse) -> None:
-    MartsWorld().write(warehouse)
     store(warehouse, DECISION)
     stale = date(2026, 2, 6)
     MartsWorld(end=stale, fresh_until=DECISION).write(warehouse)
@@ -127,7 +127,6 @@ def test_old_data_keeps_the_previous_weights_and_says_so(warehouse: Warehouse) -
 
 
 def test_a_session_in_cash_is_a_stored_decision_too(warehouse: Warehouse) -> None:
-    MartsWorld().write(warehouse)
     with warehouse.connect() as conn:
         conn.execute("update marts.signals set score = -1 where strategy = 'wiki_attention'")
     store(warehouse, DECISION)
