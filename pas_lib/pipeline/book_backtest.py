@@ -319,7 +319,7 @@ class _Run:
         wanted = pd.Series(dtype=float)
         if is_due or now <= TINY:
             # Only who is due, or comes in, buys what the model holds.
-            drifted = None if is_due else self._drifted(name, at)
+            drifted = None if is_due else self._drifted(name, session, at)
             wanted = self._priced(wanted_weights(newest, session, drifted), session, at)
         row = values[self.row[name]]
         held = np.flatnonzero(row)
@@ -336,12 +336,12 @@ class _Run:
         """Return where a model's path begins among the sessions, its weights, and its names."""
         return int(self.index.searchsorted(path.index[0])), path.to_numpy(), path.columns.to_numpy(dtype=object)
 
-    def _drifted(self, name: str, at: int) -> pd.Series | None:
+    def _drifted(self, name: str, session: date, at: int) -> pd.Series | None:
         """Return the weights of a portfolio's model after a session; None before its first fill."""
         if name not in self.drifted:
             return None
         first, path, names = self.drifted[name]
-        if at < first:
+        if at < first or session < self.index[0].date():
             return None
         now = path[min(at - first, len(path) - 1)]
         return pd.Series(now[now > 0.0], index=pd.Index(names[now > 0.0]), dtype=float)
