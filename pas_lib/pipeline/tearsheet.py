@@ -140,6 +140,7 @@ def _facts(run: Backtest, trials: Trials) -> list[tuple[str, str]]:
             "at the next open, adjusted for splits; dividends are reinvested at the close of the ex-date",
         ),
         ("Costs", f"{_costs(run)}, on the traded value"),
+        ("Cash", "earns nothing"),
         ("On top", ", ".join(texts[name] for name in layers) or "nothing: each strategy alone"),
         ("Names that are gone", f"{rule}; what was paid for them is not recorded anywhere"),
         (

@@ -229,6 +229,6 @@ def _same_exits(world: ScaleMarts, items: list[StrategyWeights], signals: Mappin
             rows = [r for r in signals[day].itertuples() if r.score > 0 and r.security_id not in before]
             for r in rows[: 20 - len(held)]:
                 held[r.security_id] = (i, pd.Timestamp(r.until).date())
-        if (day in signals or gone) != (day in stored) or (day in stored and stored[day] != set(held)):
+        if bool(day in signals or gone) != (day in stored) or (day in stored and stored[day] != set(held)):
             return f"others are held on {day}"
     return ""
