@@ -55,7 +55,7 @@ class StoredRun:
 def count_trials(warehouse: Warehouse, run: Backtest) -> Trials:
     """Count what has been tried, this run included, and judge the run's Sharpe ratios by it; nothing is written.
 
-    The book is no trial beside its portfolios' own: it counts among the other books.
+    A book counts as one more portfolio; what was run twice with the same parameters counts once.
     """
     tried: dict[str, float] = {
         f"{row['portfolio_id']} {row['trial']}": math.nan if row["value"] is None else float(row["value"])

@@ -304,9 +304,16 @@ def _simulate(
 def executions(
     weights: Mapping[str, Sequence[StrategyWeights]], session: date
 ) -> dict[str, list[tuple[date, StrategyWeights]]]:
-    """Return portfolio -> (session in which they are filled, weights), those that are filled up to `session`."""
-    executed = {key: [(calendar.next_session(item.session), item) for item in items] for key, items in weights.items()}
-    return {key: [pair for pair in items if pair[0] <= session] for key, items in executed.items()}
+    """Return portfolio -> (session in which they are filled, weights), those that are filled up to `session`.
+
+    Weights that stay since the data were old are not traded, here as in a decision: the portfolio drifts.
+    """
+    out = {}
+    for key, items in weights.items():
+        traded = [item for i, item in enumerate(items) if i == 0 or not item.is_stale]
+        days = [(calendar.next_session(item.session), item) for item in traded]
+        out[key] = [pair for pair in days if pair[0] <= session]
+    return out
 
 
 def model_prices(

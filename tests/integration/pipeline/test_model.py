@@ -124,6 +124,15 @@ def test_old_data_keeps_the_previous_weights_and_says_so(warehouse: Warehouse) -
     pd.testing.assert_series_equal(momentum.weights, before.weights)
     assert congress is not None
     assert not congress.is_stale  # a week is within the tolerance of disclosures
+    # Nobody trades on it, in the model as in the book: what is held drifts.
+    monday = calendar.next_session(stale)
+    MartsWorld(end=monday, fresh_until=DECISION).write(warehouse)
+    turned = {
+        key: frame["turnover"].loc[pd.Timestamp(monday)]
+        for key, frame in run_model(warehouse, monday, cost_bps=10.0).new_returns.items()
+    }
+    assert turned["volatility_momentum"] == 0.0
+    assert turned["congress_aggregate"] > 0.0
 
 
 def test_a_session_in_cash_is_a_stored_decision_too(warehouse: Warehouse) -> None:
