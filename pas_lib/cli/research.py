@@ -57,18 +57,23 @@ def backtest(
     if show:
         _show_backtest(show, as_json)
         return
-    from pas_lib.pipeline.backtest import Options, run_backtest
+    from pas_lib.pipeline.backtest import Options, newest_session, run_backtest
     from pas_lib.pipeline.backtest_store import count_trials, metrics_of, store_backtest
     from pas_lib.pipeline.book_backtest import Layers
+    from pas_lib.strategies import strategy
     from pas_lib.warehouse import DuckWarehouse
 
+    names = [strategy(name).id for name in strategies or []]
     here = context()
     source = DuckWarehouse(here.settings.mirror_path) if from_mirror else here.warehouse
+    # Without an end: the last closed session, or where the marts (those of the mirror) end before.
+    newest = None if end else newest_session(source)
+    last = min(here.session(end), newest or date.max)
     layers = Layers(is_allocated, has_cci, has_caps)
-    first, last = parse_date(start, "--start") if start else None, here.session(end)
+    first = parse_date(start, "--start") if start else None
     options = Options(cost_bps, slippage_bps, delisting_return, layers, capital)
-    with working(f"backtesting {', '.join(strategies or []) or 'all strategies'}"):
-        done = run_backtest(source, here.settings, strategies or [], first, last, options)
+    with working(f"backtesting {', '.join(names) or 'all strategies'}"):
+        done = run_backtest(source, here.settings, names, first, last, options)
     trials = count_trials(here.warehouse, done)
     run_id = store_backtest(here.warehouse, done, trials, now=calendar.SystemClock().now())
     page = None

@@ -214,6 +214,13 @@ def run_backtest(
     """
     asked = options or Options()
     chosen = [strategy(name) for name in strategies] or [strategy(name) for name in strategy_ids()]
+    if start is not None and start > end:
+        raise PasError(f"a backtest cannot start at {start} and end at {end}, which is before")
+    newest = newest_session(warehouse)
+    if newest is not None and end > newest:
+        raise PasError(
+            f"the marts have prices up to {newest}, not to {end}", hint="name an earlier --end, or `pas build`"
+        )
     commission = settings.cost_bps if asked.cost_bps is None else asked.cost_bps
     _check(commission, asked)
     cost_bps = commission + asked.slippage_bps
@@ -278,6 +285,12 @@ def run_backtest(
     )
 
 
+def newest_session(warehouse: Warehouse) -> date | None:
+    """Return the last session with prices in the marts; None without any."""
+    found = marts.read(warehouse, "select max(session) as newest from marts.daily_returns")["newest"].iloc[0]
+    return marts.as_date(found)
+
+
 def _check(commission: float, options: Options) -> None:
     if commission < 0.0 or options.slippage_bps < 0.0 or commission + options.slippage_bps > 1000.0:
         raise PasError("commission and slippage must be basis points of 0 and more, at most 1000 together")
@@ -336,7 +349,7 @@ def _sectors(register: Register, index: pd.Index) -> dict[pd.Timestamp, dict[str
 
 def _by_sector(held: pd.DataFrame, sectors: Mapping[pd.Timestamp, Mapping[str, str]]) -> pd.DataFrame:
     days = [stamp for stamp in held.index if stamp in sectors]
-    values = held.to_numpy()[held.index.get_indexer(days)]
+    values = held.to_numpy()[held.index.get_indexer(pd.Index(days))]
     ids = [str(key) for key in held.columns]
     rows = []
     for stamp, shares in zip(days, values, strict=True):
@@ -401,13 +414,13 @@ def _coverage(
     for result in simulated.values():
         owned = result.positions.loc[start:]
         positions = owned.to_numpy() > 0.0
-        held |= {str(key) for key in owned.columns[positions.any(axis=0)]}
+        names = [str(key) for key in owned.columns]
+        held |= {names[i] for i in np.flatnonzero(positions.any(axis=0))}
         first = int(close.index.searchsorted(owned.index[0])) if len(owned) else 0
         for column, place in enumerate(close.columns.get_indexer(owned.columns)):
             row = int(last[place]) - first
             if is_gone[place] and 0 <= row < len(positions) and positions[row, column]:
-                key = str(owned.columns[column])
-                gone.add(symbols.get(key, key))
+                gone.add(symbols.get(names[column], names[column]))
 
     def number(value: Any) -> int:
         return 0 if value is None or value != value else int(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,7 @@ def read_research(warehouse: Warehouse, strategies: Sequence[str], start: date, 
         return None
     known = calendar.sessions(first, end)
     last = {day: known[-1 - day] for day in {int(one) for one in windows["to_day"]} if day < len(known)}
-    over = [marts.as_date(day) for day in windows["session"]]
+    over = [pd.Timestamp(day).date() for day in windows["session"]]
     ended = [day in last and one <= last[day] for one, day in zip(over, windows["to_day"].astype(int), strict=True)]
     return _summed(windows[np.array(ended, dtype=bool)], turned)
 
@@ -68,13 +69,14 @@ def read_research(warehouse: Warehouse, strategies: Sequence[str], start: date, 
 def _summed(windows: pd.DataFrame, turned: pd.DataFrame) -> pd.DataFrame:
     changes = turned.groupby("strategy")[["rank_autocorrelation", "new_share"]].mean()
     rows = []
-    for (strategy, first, last), group in windows.groupby(["strategy", "from_day", "to_day"]):
+    by_window: Any = windows.groupby(["strategy", "from_day", "to_day"])
+    for (strategy, first, last), group in by_window:
         found = group["ic"].to_numpy(dtype=float)
         found = found[~np.isnan(found)]
         deviation = float(found.std(ddof=1)) if len(found) > 1 else np.nan
         deviation = deviation if deviation > _FLAT else np.nan
         mean = float(found.mean()) if len(found) else np.nan
-        change = changes.loc[strategy] if strategy in changes.index else pd.Series(dtype=float)
+        change = dict(changes.loc[strategy]) if strategy in changes.index else {}
         rows.append(
             {
                 "strategy": strategy,

@@ -45,7 +45,9 @@ def run() -> Iterator[Result]:
             reports = {one.strategy: one for one in backtest(warehouse, settings, [], None, world.end)}
             rate = settings.cost_bps / 1e4
             wrong = _wrong(world, warehouse, weights, {key: one.total_return for key, one in reports.items()}, rate)
-            ms = best_ms(lambda: backtest(warehouse, settings, [], None, world.end), repeat=2)
+            # Processor time of all threads: what else the machine does does not count, waiting for its own file neither
+            # shortens nor lengthens it much.
+            ms = best_ms(lambda: backtest(warehouse, settings, [], None, world.end), repeat=1, cpu=True)
     sessions = max(one.n_obs for one in reports.values())
     decided = sum(len(items) for items in weights.values())
     yield Result(
@@ -54,7 +56,7 @@ def run() -> Iterator[Result]:
         parity=wrong
         or "names, weights and final wealth of every portfolio as worked out name by name and day by day;"
         f" drawing the marts ({drawn:.0f} s) is not timed",
-        gate=f"at most {SECONDS} s",
+        gate=f"at most {SECONDS} s of processor time",
         passed=not wrong and ms <= SECONDS * 1e3 and set(reports) == set(strategy_ids()),
     )
 

@@ -320,8 +320,10 @@ def test_what_makes_no_sense_is_refused(warehouse: Warehouse, pas: Pas) -> None:
         (("--end", D, "--cost-bps", "-1"), "commission and slippage must be basis points of 0 and more"),
         (("--end", D, "--delisting-return", "0.5"), "must lie between -1 and 0"),
         (("--end", D, "--capital", "0", "--caps"), "the capital must be a positive amount"),
-        (("wiki_attention", "--start", D, "--end", "2026-01-29"), "wiki_attention has no returns"),
-        (("--start", D, "--end", "2026-01-29"), "no strategy has returns from 2026-01-30 to 2026-01-29"),
+        (("wiki_attention", "--start", "2025-11-10", "--end", "2025-11-12"), "wiki_attention has no returns"),
+        (("--start", "2025-10-01", "--end", "2025-10-31"), "no strategy has returns from 2025-10-01 to 2025-10-31"),
+        (("--start", D, "--end", "2026-01-29"), "a backtest cannot start at 2026-01-30 and end at 2026-01-29"),
+        (("--end", "2026-02-02"), "the marts have prices up to 2026-01-30, not to 2026-02-02"),
         (("nonsense", "--end", D), "nonsense"),
     ):
         status, _, err = pas("backtest", *words)
