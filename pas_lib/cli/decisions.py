@@ -74,7 +74,7 @@ def weights(
     print_table(
         f"{one.name}: weights decided at {found.session}",
         ["symbol", "weight"],
-        [[str(symbol), float(weight)] for symbol, weight in by_symbol.items()] + [["cash", found.cash]],
+        [[str(symbol), float(weight)] for symbol, weight in by_symbol.items()] + [["cash", max(found.cash, 0.0)]],
         note=found.note or one.rule,
     )
     _agree(recompute, differences)

@@ -64,13 +64,13 @@ def backtest(
     from pas_lib.warehouse import DuckWarehouse
 
     names = [strategy(name).id for name in strategies or []]
+    first = parse_date(start, "--start") if start else None
     here = context()
     source = DuckWarehouse(here.settings.mirror_path) if from_mirror else here.warehouse
     # Without an end: the last closed session, or where the marts (those of the mirror) end before.
     newest = None if end else newest_session(source)
     last = min(here.session(end), newest or date.max)
     layers = Layers(is_allocated, has_cci, has_caps)
-    first = parse_date(start, "--start") if start else None
     options = Options(cost_bps, slippage_bps, delisting_return, layers, capital)
     with working(f"backtesting {', '.join(names) or 'all strategies'}"):
         done = run_backtest(source, here.settings, names, first, last, options)
@@ -224,6 +224,8 @@ def lookahead(
     here = context()
     last = here.session(end)
     chosen = [here.session(text) for text in at or []]
+    if late := [day for day in chosen if day >= last]:
+        raise PasError(f"{late[0]} has no future before {last}: nothing would be proved", hint="take an earlier date")
     if not chosen:
         first = min(marts.first_signal_sessions(here.warehouse).values(), default=last)
         chosen = spread(first, calendar.previous_session(last), dates)

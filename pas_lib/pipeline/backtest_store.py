@@ -19,6 +19,10 @@ from pas_lib.pipeline.backtest import Backtest, run_id_of, trial_key
 from pas_lib.warehouse import Warehouse, copy_arrow
 
 
+#: A trial of fewer sessions counts, but its Sharpe ratio is no measure of what luck brings: it may be anything.
+LEAST_SESSIONS = 21
+
+
 @dataclass(frozen=True)
 class Trials:
     """What has been tried, this run included.
@@ -58,21 +62,28 @@ def count_trials(warehouse: Warehouse, run: Backtest) -> Trials:
     A book counts as one more portfolio; what was run twice with the same parameters counts once.
     """
     tried: dict[str, float] = {
-        f"{row['portfolio_id']} {row['trial']}": math.nan if row["value"] is None else float(row["value"])
+        f"{row['portfolio_id']} {row['trial']}": _judged(row["value"], row["n_obs"])
         for row in warehouse.rows(
-            "select m.portfolio_id, m.trial, m.value from ops.backtest_metrics m"
-            " join ops.backtest_runs r using (run_id) where m.metric = 'sharpe' order by r.ran_at, r.run_id"
+            "select m.portfolio_id, m.trial, m.value, n.value as n_obs from ops.backtest_metrics m"
+            " join ops.backtest_runs r using (run_id)"
+            " join ops.backtest_metrics n using (run_id, portfolio_id, trial)"
+            " where m.metric = 'sharpe' and n.metric = 'n_obs' order by r.ran_at, r.run_id"
         )
     }
     for one in run.reports:
         key = f"{one.strategy} {trial_key(run.parameters, one.strategy)}"
-        tried[key] = float(one.summary["sharpe"])
+        tried[key] = _judged(one.summary["sharpe"], one.n_obs)
     sharpes = list(tried.values())
     return Trials(
         len(tried),
         expected_best_sharpe(sharpes),
         {one.strategy: deflated_sharpe(one.returns, sharpes) for one in run.reports},
     )
+
+
+def _judged(sharpe: Any, sessions: Any) -> float:
+    """Return a trial's Sharpe ratio; NaN where it has none, or of too few sessions: those say what luck is no better."""
+    return math.nan if sharpe is None or sessions is None or sessions < LEAST_SESSIONS else float(sharpe)
 
 
 def store_backtest(warehouse: Warehouse, run: Backtest, trials: Trials, *, now: datetime) -> str:

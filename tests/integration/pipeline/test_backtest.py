@@ -310,6 +310,12 @@ def test_luck_is_judged_over_all_trials(warehouse: Warehouse, settings: Settings
     assert more.count == 4
     assert more.best_by_luck > 0.1
     assert more.deflated["wiki_attention"] < trials.deflated["wiki_attention"]
+    # A week's Sharpe ratio can be anything: such a trial is counted, and no measure of luck.
+    short = run_backtest(warehouse, settings, ["wiki_attention"], date(2026, 1, 26), DECISION)
+    assert abs(short.reports[0].summary["sharpe"]) > 1.0
+    store_backtest(warehouse, short, count_trials(warehouse, short), now=now + timedelta(days=1))
+    after = count_trials(warehouse, done)
+    assert (after.count, after.best_by_luck) == (5, more.best_by_luck)
     assert trial_key(done.parameters, "wiki_attention") != trial_key(
         {**done.parameters, "delisting_return": -1.0}, "wiki_attention"
     )
