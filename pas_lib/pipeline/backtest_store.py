@@ -18,7 +18,6 @@ from pas_lib.errors import PasError
 from pas_lib.pipeline.backtest import Backtest, run_id_of, trial_key
 from pas_lib.warehouse import Warehouse, copy_arrow
 
-
 #: A trial of fewer sessions counts, but its Sharpe ratio is no measure of what luck brings: it may be anything.
 LEAST_SESSIONS = 21
 
@@ -82,7 +81,7 @@ def count_trials(warehouse: Warehouse, run: Backtest) -> Trials:
 
 
 def _judged(sharpe: Any, sessions: Any) -> float:
-    """Return a trial's Sharpe ratio; NaN where it has none, or of too few sessions: those say what luck is no better."""
+    """Return a trial's Sharpe ratio; NaN where it has none, or is of too few sessions."""
     return math.nan if sharpe is None or sessions is None or sessions < LEAST_SESSIONS else float(sharpe)
 
 
