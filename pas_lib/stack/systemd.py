@@ -73,14 +73,22 @@ def install(settings: Settings) -> Path:
     Raises
     ------
     StackError
-        If this machine has no systemd for users, or it refuses the unit.
+        If this machine has no systemd for users, or it refuses the unit; then the unit file is as it was before.
     """
     _require_systemd()
     path = unit_path()
+    before = path.read_text(encoding="utf-8") if path.is_file() else None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(unit_text(settings), encoding="utf-8")
-    _systemctl("daemon-reload")
-    _systemctl("enable", "--now", UNIT)
+    try:
+        _systemctl("daemon-reload")
+        _systemctl("enable", "--now", UNIT)
+    except StackError:
+        if before is None:
+            path.unlink()
+        else:
+            path.write_text(before, encoding="utf-8")
+        raise
     return path
 
 

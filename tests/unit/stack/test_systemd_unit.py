@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,6 +46,13 @@ def test_a_refusal_is_one_line_with_advice(user_systemd: Path) -> None:
     (user_systemd / "refuse").touch()
     with pytest.raises(StackError, match=r"systemctl --user daemon-reload: no bus \(.*enable-linger"):
         systemd.install(load_settings({}, root=user_systemd))
+    # Nothing is left that `make uninstall-service` could not take away, and an older unit stays what it was.
+    assert not list((user_systemd / "config").rglob("*.service"))
+    unit = systemd.unit_path()
+    unit.write_text("older", encoding="utf-8")
+    with pytest.raises(StackError):
+        systemd.install(load_settings({}, root=user_systemd))
+    assert unit.read_text(encoding="utf-8") == "older"
 
 
 def test_without_systemd_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +73,17 @@ def test_systemd_itself_takes_the_unit(tmp_path: Path) -> None:
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / systemd.UNIT
     unit.write_text(systemd.unit_text(load_settings({}, root=tmp_path)))
+    # Without a folder for its run time it would not look at the unit at all.
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--user", "--man=no", str(unit)], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", "--user", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
     )
-    assert "pas.service" not in done.stderr, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    unit.write_text(unit.read_text().replace("KillMode=mixed", "KillMode=gently"))
+    wrong = subprocess.run(
+        done.args, capture_output=True, text=True, check=False, env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    )
+    assert "gently" in wrong.stderr
