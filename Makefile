@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 
 help: ## Show this list
 	@echo "make TARGET [VARIABLE=value]"; echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 	@echo; echo "  make run ONCE=1   ends after the job and its summary"
 	@echo "  make run SESSIONS=3   that many sessions one after another"
 

@@ -322,6 +322,29 @@ def _names(warehouse: Warehouse, security_id: str, symbol: str, at: datetime) ->
     return names
 
 
+def lookup(dataset: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return the column that names the security, the time a window is about, and the columns shown.
+
+    A dataset with a column ``symbol`` needs no word here: its key and what no row may lack is shown.
+
+    Raises
+    ------
+    PasError
+        If nothing says which column names the security.
+    """
+    from pas_lib.datasets import dataset as dataset_of
+
+    if dataset in _LOOKUP:
+        return _LOOKUP[dataset]
+    entry = dataset_of(dataset)
+    if "symbol" not in {column.name for column in entry.columns}:
+        raise PasError(
+            f"nothing says which column of raw.{dataset} names the company", hint="pas_lib/pipeline/explain.py"
+        )
+    shown = tuple(column.name for column in entry.columns if column.name in entry.key or column.required)
+    return "symbol", "event_date", shown
+
+
 def _rows_of(
     warehouse: Warehouse,
     dataset: str,
@@ -332,7 +355,7 @@ def _rows_of(
 ) -> list[RawRow]:
     from pas_lib.datasets import dataset as dataset_of
 
-    column, about, shown = _LOOKUP[dataset]
+    column, about, shown = lookup(dataset)
     key = ", ".join(dataset_of(dataset).key)
     report = _REPORTS.get(dataset, "null::text")
     settled, still = "versions", "true"

@@ -8,14 +8,29 @@ from pas_lib.warehouse.connection import Warehouse
 from pas_lib.warehouse.migrate import SCHEMAS
 
 API_ROLE = "pas_api"
-#: What is never written through the API: who the warehouse is, and which version it has.
-_FIXED = ("ops.schema_version", "ops.warehouse_identity", "ops.sessions")
+#: What people write through the API; orders, fills, decisions and collected rows are not among it.
+WRITTEN = (
+    "approvals",
+    "audit_log",
+    "ledger_entries",
+    "manual_weights",
+    "portfolio_events",
+    "portfolios",
+    "posted_metrics",
+    "posted_returns",
+    "risk_alerts",
+    "risk_rules",
+    "system_logs",
+    "tokens",
+    "trading_state",
+)
 
 
 def grant_api(warehouse: Warehouse, role: str = API_ROLE) -> bool:
     """Grant the API's role its rights, on what is there and on what dbt will create.
 
-    Every schema may be read; in ``ops`` rows may be added and updated, never deleted. Nothing may be created.
+    Every schema may be read; in the tables of `WRITTEN` rows may be added and updated, never deleted. Nothing may be
+    created.
 
     Parameters
     ----------
@@ -42,16 +57,15 @@ def grant_api(warehouse: Warehouse, role: str = API_ROLE) -> bool:
             ):
                 conn.execute(sql.SQL(statement).format(schema=schema, who=who))
         for statement in (
-            "grant insert, update on all tables in schema ops to {who}",
+            # What an earlier version of this list allowed is taken back.
+            "revoke insert, update on all tables in schema ops from {who}",
+            "alter default privileges in schema ops revoke insert, update on tables from {who}",
             "grant usage, select on all sequences in schema ops to {who}",
-            "alter default privileges in schema ops grant insert, update on tables to {who}",
             "alter default privileges in schema ops grant usage, select on sequences to {who}",
         ):
             conn.execute(sql.SQL(statement).format(who=who))
-        for table in _FIXED:
+        for table in WRITTEN:
             conn.execute(
-                sql.SQL("revoke insert, update on {table} from {who}").format(
-                    table=sql.Identifier(*table.split(".")), who=who
-                )
+                sql.SQL("grant insert, update on {table} to {who}").format(table=sql.Identifier("ops", table), who=who)
             )
     return True

@@ -13,6 +13,8 @@ from api.factory import create_app
 from pas_lib.clock import FixedClock
 from pas_lib.settings import Settings
 from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse.embedded import EmbeddedPostgres
+from pas_lib.warehouse.roles import API_ROLE, grant_api
 from tests.integration.api import seed
 
 #: Before the open of the session in which the stored plan is executed.
@@ -28,9 +30,15 @@ def filled(warehouse: Warehouse) -> Warehouse:
 
 
 @pytest.fixture
-def api_settings(settings: Settings) -> Settings:
-    """Settings with both tokens."""
-    return settings.model_copy(update={"api_token": SecretStr(seed.ADMIN), "api_read_token": SecretStr(seed.READ)})
+def api_settings(settings: Settings, warehouse: Warehouse, postgres_server: EmbeddedPostgres) -> Settings:
+    """Settings with both tokens, opening the warehouse under the role the compose stack gives the API."""
+    with warehouse.connect() as conn:
+        (name,) = conn.execute("select current_database()").fetchone() or ("",)
+        if conn.execute("select 1 from pg_roles where rolname = %s", (API_ROLE,)).fetchone() is None:
+            conn.execute(f"create role {API_ROLE} login")
+    assert grant_api(warehouse)
+    tokens = {"api_token": SecretStr(seed.ADMIN), "api_read_token": SecretStr(seed.READ)}
+    return settings.model_copy(update={**tokens, "database_url": postgres_server.url(name, user=API_ROLE)})
 
 
 @pytest.fixture
