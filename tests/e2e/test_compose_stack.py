@@ -96,6 +96,10 @@ def test_the_api_answers_from_its_own_role_and_owns_nothing(stack: Processes) ->
     with psycopg.connect(url, autocommit=True) as conn:
         for statement in (
             "delete from ops.orders",
+            "update ops.orders set state = 'filled'",
+            "insert into ops.trades default values",
+            "update ops.decisions set scale = 1",
+            "insert into ops.weight_history default values",
             "update raw.prices set close = 0",
             "update ops.warehouse_identity set origin = 'real'",
             "create table ops.mine (n int)",
@@ -105,6 +109,47 @@ def test_the_api_answers_from_its_own_role_and_owns_nothing(stack: Processes) ->
                 conn.execute(statement)
     with pytest.raises(psycopg.OperationalError, match=r"permission denied for database"):
         psycopg.connect(url.replace("/pas", "/airflow").replace("//airflow", "//pas"))
+
+
+def test_no_role_can_do_what_another_is_for(stack: Processes) -> None:
+    warehouse = stack.environment("prepare")["PAS_DATABASE_URL"]
+    metadata = stack.environment("airflow-scheduler")["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "")
+    api = stack.environment("api")["PAS_DATABASE_URL"]
+    # Neither of the owners opens the other's database, and nobody rules the server.
+    for url, other in ((warehouse, "airflow"), (api, "airflow"), (metadata, "pas")):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(f"{url.rpartition('/')[0]}/{other}")
+        with psycopg.connect(url, autocommit=True) as conn:
+            for statement in (
+                "create database mine",
+                "create role mine superuser",
+                "copy (select 1) to program 'true'",
+                "alter system set shared_buffers = '1GB'",
+                "select pg_read_file('/etc/passwd')",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    conn.execute(statement)
+    # Only the API has its own role: tokens and plans are written by it as by the command line.
+    with psycopg.connect(api, autocommit=True) as conn:
+        assert conn.execute("select current_user").fetchone() == ("pas_api",)
+        conn.execute("insert into ops.system_logs (logged_at, level, program, event) values (now(), 'info', 'x', 'y')")
+
+
+def test_every_health_check_passes(stack: Processes) -> None:
+    """The commands of the file themselves; those of the servers' images are not here."""
+    ours = set(stack.services) - {"postgres", "redis", "prometheus", "grafana"}
+    checked = {name for name in ours if "healthcheck" in stack.services[name]}
+    assert checked == {
+        "airflow-api-server",
+        "airflow-scheduler",
+        "airflow-dag-processor",
+        "airflow-triggerer",
+        "airflow-worker",
+        "api",
+        "sandbox",
+    }
+    for name in sorted(checked - {"airflow-worker"}):
+        stack.healthy(name)
 
 
 def test_prepare_may_be_run_again_while_everything_is_up(stack: Processes) -> None:
