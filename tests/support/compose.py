@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -133,15 +134,20 @@ class Processes:
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
-    def healthy(self, service: str, seconds: float = 180.0) -> None:
-        """Wait until the service's own health check passes."""
-        test = self.services[service]["healthcheck"]["test"]
-        command = [sys.executable if word == "python" else self.here(word) for word in test[1:]]
+    def healthy(self, service: str, seconds: float = 180.0, *, name: str = "") -> None:
+        """Wait until the service's own health check passes, for the process of that name."""
+        name = name or service
+        how, *words = self.services[service]["healthcheck"]["test"]
+        command = [sys.executable if word == "python" else self.here(word) for word in words]
+        if how == "CMD-SHELL":
+            command = ["sh", "-c", *command]
+        # A container's name is in its environment.
+        env = self.environment(service) | {"HOSTNAME": socket.gethostname()}
         deadline = time.monotonic() + seconds
-        while subprocess.run(command, env=self.environment(service), capture_output=True, check=False).returncode:
-            process = self.running[service]
-            assert process.poll() is None, f"{service} ended:\n{self.log(service)[-3000:]}"
-            assert time.monotonic() < deadline, f"{service} is not healthy:\n{self.log(service)[-3000:]}"
+        while (done := subprocess.run(command, env=env, capture_output=True, check=False, cwd=PROJECT_ROOT)).returncode:
+            process = self.running[name]
+            assert process.poll() is None, f"{name} ended:\n{self.log(name)[-3000:]}"
+            assert time.monotonic() < deadline, f"{name} is not healthy: {done}\n{self.log(name)[-3000:]}"
             time.sleep(0.5)
 
     def kill(self, name: str) -> None:
