@@ -115,6 +115,12 @@ def context() -> Context:
     return Context(load_settings())
 
 
+def api_address(settings: Settings) -> str:
+    """Return where the REST API is reached from here."""
+    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104
+    return (settings.api_url or f"http://{host}:{settings.api_port}").rstrip("/")
+
+
 def last_closed_session(clock: Clock) -> date:
     """Return the newest session whose close has passed."""
     now = clock.now()

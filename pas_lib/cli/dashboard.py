@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pas_lib.cli.common import JsonFlag, context, print_json, print_table
+from pas_lib.cli.common import JsonFlag, api_address, context, print_json, print_table
 from pas_lib.errors import PasError, SettingsError
 
 _LAST_ORDERS = 15
@@ -89,8 +89,7 @@ def dashboard(
     token = settings.api_read_token
     if token is None:
         raise SettingsError("API_READ_TOKEN is not set", hint="`make run` writes one into .env")
-    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104
-    address = (url or f"http://{host}:{settings.api_port}").rstrip("/")
+    address = url.rstrip("/") if url else api_address(settings)
     try:
         shown = tables(ApiReader(address, token.get_secret_value()).get)
     except PasError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from pas_lib.cli.common import Context, JsonFlag, context, print_json, print_table, working
+from pas_lib.cli.common import Context, JsonFlag, api_address, context, print_json, print_table, working
 from pas_lib.errors import PasError
 
 
@@ -114,9 +115,42 @@ def _reachable(here: Context) -> list[Check]:
         checks.append(_attempt("decisions", lambda: _last(here, "ops.decisions")))
         checks.append(_attempt("trading state", lambda: _state(here)))
         checks += _freshness(here)
+    checks += [_running("api", lambda: _api_says(here)), _running("airflow", lambda: _airflow_says(here))]
     mirror = here.settings.mirror_path
     checks.append(Check("mirror", mirror.exists(), str(mirror), optional=True))
     return checks
+
+
+def _running(name: str, look: Callable[[], str]) -> Check:
+    """Return whether a program that need not be up is up; one that is up and not well is not well."""
+    import requests
+
+    try:
+        told = look()
+    except requests.RequestException as error:
+        return Check(name, False, f"not up ({type(error).__name__})", optional=True)
+    return Check(name, not told.endswith("not well"), told)
+
+
+def _api_says(here: Context) -> str:
+    address = api_address(here.settings)
+    status = _get(f"{address}/health").status_code
+    return address if status == 200 else f"{address}: status {status}, not well"
+
+
+def _airflow_says(here: Context) -> str:
+    address = here.settings.airflow_url
+    answer = _get(f"{address}/api/v2/monitor/health")
+    found = answer.json() if answer.status_code == 200 else {}
+    parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+    bad = [name for name in parts if (found.get(name) or {}).get("status") != "healthy"]
+    return f"{address}: {', '.join(bad)} not well" if bad else address
+
+
+def _get(address: str) -> Any:
+    import requests
+
+    return requests.get(address, timeout=5, proxies={"http": "", "https": ""})
 
 
 def _attempt(name: str, look: Any) -> Check:

@@ -16,6 +16,7 @@ import pytest
 from pas_lib.cli.app import run
 from pas_lib.cli.common import cell, last_closed_session, plain
 from pas_lib.clock import FixedClock
+from tests.support.loopback import Answer, serve
 
 Pas = Callable[..., tuple[int, str, str]]
 
@@ -136,6 +137,32 @@ def test_doctor_tells_what_is_not_well_and_keeps_secrets(pas: Pas, monkeypatch: 
     assert checks["FRED_API_KEY"]["found"].startswith("set")
     assert checks["QUIVER_API_KEY"]["optional"]
     assert "canary" not in out
+
+
+def test_doctor_tells_whether_api_and_airflow_are_up_and_well(pas: Pas, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look() -> dict[str, tuple[bool, bool, str]]:
+        answer = json.loads(pas("doctor", "--json")[1])
+        return {
+            one["name"]: (one["ok"], one["optional"], one["found"])
+            for one in answer["checks"]
+            if one["name"] in ("api", "airflow")
+        }
+
+    monkeypatch.setenv("PAS_API_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PAS_AIRFLOW_URL", "http://127.0.0.1:1")
+    down = (False, True, "not up (ConnectionError)")
+    assert look() == {"api": down, "airflow": down}
+    parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+    health = {part: {"status": "healthy"} for part in parts}
+    status = 200
+    with serve(lambda seen: Answer(json.dumps(health) if "monitor" in seen.path else "{}", status)) as site:
+        monkeypatch.setenv("PAS_API_URL", site.url)
+        monkeypatch.setenv("PAS_AIRFLOW_URL", site.url)
+        assert look() == {"api": (True, False, site.url), "airflow": (True, False, site.url)}
+        health["triggerer"] = {"status": "unhealthy"}
+        assert look()["airflow"] == (False, False, f"{site.url}: triggerer not well")
+        status = 503
+        assert look()["api"] == (False, False, f"{site.url}: status 503, not well")
 
 
 def test_every_command_takes_json_and_explains_itself(pas: Pas) -> None:
