@@ -12,6 +12,7 @@ API_ROLE = "pas_api"
 WRITTEN = (
     "approvals",
     "audit_log",
+    "ended_sessions",
     "ledger_entries",
     "manual_weights",
     "portfolio_events",
