@@ -150,9 +150,10 @@ def test_a_browser_sees_them_inside_airflow(up: Up) -> None:
         page.fill("input[name=password]", LOGIN["password"])
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: "login" not in url)
-        for route, text in (("pas-dashboard", "SANDBOX"), ("dbt-docs", "portfolio_allocation")):
-            page.goto(f"{up.airflow}/plugin/{route}")
-            page.frame_locator("iframe").first.get_by_text(text).first.wait_for()
+        page.goto(f"{up.airflow}/plugin/pas-dashboard")
+        page.frame_locator("iframe").get_by_text("SANDBOX").first.wait_for()
+        page.goto(f"{up.airflow}/plugin/dbt-docs")
+        page.frame_locator("iframe").get_by_placeholder("Search for models...").wait_for()
         chromium.close()
     assert elsewhere == []
 
