@@ -103,7 +103,7 @@ def test_the_api_answers_from_its_own_role_and_owns_nothing(stack: Processes) ->
             "update raw.prices set close = 0",
             "update ops.warehouse_identity set origin = 'real'",
             "create table ops.mine (n int)",
-            "drop table marts.signals",
+            "drop table raw.prices",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(statement)
