@@ -68,7 +68,8 @@ DATASET = Dataset(
     ),
     ends_doc=(
         "when everything acted on since a day (USAspending: in a month) was fetched without it, paged to the end"
-        " and counted; what QuiverQuant states in its place is known from then on"
+        " and counted; what QuiverQuant states in its place is known from then on. An award whose total falls"
+        " below what is asked for (1 million) leaves the list, too"
     ),
     cadence="weekly",
     tolerance=timedelta(days=30),
