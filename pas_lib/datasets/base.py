@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -242,7 +243,7 @@ class Dataset:
         """Qualified name of the raw table."""
         return f"raw.{self.name}"
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Arrow schema of parsed rows: ``event_date`` and the own columns."""
         fields = [pa.field("event_date", pa.date32())]
@@ -261,11 +262,14 @@ class Dataset:
 
     def records_table(self, records: list[dict[str, Any]]) -> pa.Table:
         """Build a table of this dataset from records; missing fields are NULL."""
-        schema = self.schema
-        return pa.table(
-            {field.name: pa.array([r.get(field.name) for r in records], field.type) for field in schema},
-            schema=schema,
-        )
+        stated = set().union(*records)
+        columns = [
+            pa.array([record.get(field.name) for record in records], field.type)
+            if field.name in stated
+            else pa.nulls(len(records), field.type)
+            for field in self.schema
+        ]
+        return pa.Table.from_arrays(columns, schema=self.schema)
 
     def scope_table(self, scopes: list[dict[str, Any]]) -> pa.Table:
         """Build a scope table from dictionaries; missing bounds are open."""
