@@ -88,7 +88,7 @@
     timer ??= setTimeout(tell, 250);
   }
 
-  if (csrf !== undefined) {
+  if (live?.dataset.follow !== undefined) {
     const source = new EventSource("/events");
     source.onopen = () => tellLive("Connected", "good");
     source.onerror = () => {

@@ -152,6 +152,7 @@ def test_a_browser_sees_them_inside_airflow(up: Up) -> None:
         page.wait_for_url(lambda url: "login" not in url)
         page.goto(f"{up.airflow}/plugin/pas-dashboard")
         page.frame_locator("iframe").first.get_by_text("SANDBOX").first.wait_for()
+        page.frame_locator("iframe").first.locator("#live.good").wait_for()
         page.goto(f"{up.airflow}/plugin/dbt-docs")
         page.frame_locator("iframe").first.get_by_placeholder("Search for models...").wait_for()
         chromium.close()
