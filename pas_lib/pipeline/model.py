@@ -238,9 +238,9 @@ class _Returns:
         # As `FrameMarket` says it, from the numbers: a strategy that is reviewed asks thousands of times.
         stop = int(self._known.index.searchsorted(pd.Timestamp(session), side="right"))
         rows = slice(max(0, stop - sessions), stop)
-        places = [self._place.get(key, -1) for key in security_ids]
-        values = self._values[rows].take(places, axis=1)
-        values[:, [place < 0 for place in places]] = np.nan
+        places = {at: self._place[key] for at, key in enumerate(security_ids) if key in self._place}
+        values = np.full((len(self._values[rows]), len(security_ids)), np.nan)
+        values[:, list(places)] = self._values[rows][:, list(places.values())]
         return pd.DataFrame(values, index=self._known.index[rows], columns=pd.Index(list(security_ids), dtype=object))
 
 

@@ -100,7 +100,7 @@ class NextWeek(VolatilityMomentum):
 
     def weigh(self, chosen: pd.DataFrame, market: MarketView) -> pd.Series:
         names = [str(key) for key in chosen["security_id"]]
-        ahead = market.source.of(names)  # type: ignore[attr-defined]
+        ahead = market.source.up_to(END, names, 10_000)  # type: ignore[attr-defined]
         ahead = ahead.loc[ahead.index > pd.Timestamp(market.session)].head(5).sum()
         best = ahead.sort_values(ascending=False).index[:5]
         return labelled(list(best), [0.2] * len(best))
