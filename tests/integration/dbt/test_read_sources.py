@@ -63,4 +63,4 @@ def test_raw_is_only_read_through_the_macros_that_choose_sources() -> None:
         text = path.read_text(encoding="utf-8")
         assert "source('raw'" not in text.replace('"', "'"), path.name
         if path.name.startswith("stg_raw__"):
-            assert "versions('" in text or "lines('" in text, path.name
+            assert "versions(" in text or "lines('" in text, path.name
