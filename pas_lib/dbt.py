@@ -126,8 +126,9 @@ class Dbt:
         Parent of the target folders.
     target : {"pg", "duckdb"}
         Engine.
-    threads : int, default 3
-        Models built at once.
+    threads : int
+        Models built at once; by default as many as the machine has processors, from two to four. More of them would
+        wait for each other in the server, with pages locked that short reads wait for.
     benchmark : str
         Symbol of the benchmark.
     read_sources : mapping of str to sequence of str
@@ -139,7 +140,7 @@ class Dbt:
     url: str
     work_dir: Path
     target: Target = "pg"
-    threads: int = 3
+    threads: int = field(default_factory=lambda: min(4, max(2, os.cpu_count() or 2)))
     benchmark: str = "SPY"
     read_sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     project_dir: Path = PROJECT_DIR

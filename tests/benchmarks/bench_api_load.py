@@ -167,7 +167,7 @@ async def _generate(address: str, rate: float, seconds: float) -> Load:
 
 def _build(url: str, folder: str) -> None:
     """Build everything from nothing, once."""
-    Dbt(url, Path(folder), threads=3).build(LAST, part="all", full_refresh=True, data_tests=True)
+    Dbt(url, Path(folder)).build(LAST, part="all", full_refresh=True, data_tests=True)
 
 
 def _build_over_and_over(url: str, folder: str, builds: Any) -> None:
