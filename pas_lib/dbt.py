@@ -270,7 +270,7 @@ class Dbt:
             "PAS_DBT_USER": str(parts.get("user") or "postgres"),
             "PAS_DBT_DBNAME": str(parts.get("dbname") or "pas"),
             "PAS_DBT_SSLMODE": str(parts.get("sslmode") or "prefer"),
-            "PAS_DBT_APPLICATION": f"pas-dbt-{os.getpid()}",
+            "PGAPPNAME": f"pas-dbt-{os.getpid()}",
             "DBT_ENV_SECRET_PAS_PASSWORD": str(parts.get("password") or ""),
         }
 
@@ -289,7 +289,7 @@ class Dbt:
             return nullcontext()
         from pas_lib.warehouse.priority import giving_way
 
-        return giving_way(self.url, environment["PAS_DBT_APPLICATION"])
+        return giving_way(self.url, environment["PGAPPNAME"])
 
     def _run(self, arguments: list[str], as_of: date, part: str, isolated: bool) -> DbtResult:
         folder = self.target_path(part)

@@ -68,6 +68,11 @@ def test_two_sessions_one_after_the_other(job: Job, undisturbed: list[tuple[Any,
     assert [(row["dag_id"], row["partition_key"], row["state"]) for row in runs] == [
         (step, session, "success") for session in (FRIDAY, MONDAY) for step in STEPS
     ]
+    # One task parsed the dbt project; those of other builds and of the next night read what it had found.
+    logs = [path.read_text(encoding="utf-8") for path in (job.home / "dbt").glob("pg-*/dbt.log")]
+    assert len(logs) == 3
+    assert sum(log.count("Running with dbt") for log in logs) == 5
+    assert sum(log.count("Unable to do partial parsing") for log in logs) == 1
     for secret in (TOKENS | CANARIES).values():
         assert job.files_with(secret) == []
     assert job.files_with("volatility_momentum-20260130-")  # the search does see what the tables hold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_a_unix_socket_is_a_host(tmp_path: Path) -> None:
     assert env["PAS_DBT_HOST"] == "/run/pg"
 
 
+def test_the_name_of_the_process_is_no_part_of_the_profile(tmp_path: Path) -> None:
+    """What the profile says is part of the parsed project: another process would parse it anew."""
+    env = Dbt("postgresql://postgres@/pas?host=/run/pg", tmp_path).environment(date(2026, 1, 30), "all")
+    assert env["PGAPPNAME"] == f"pas-dbt-{os.getpid()}"
+    profile = (PROJECT_DIR / "profiles.yml").read_text(encoding="utf-8")
+    assert "PGAPPNAME" not in re.findall(r"env_var\('(\w+)'", profile)
+    target = yaml.safe_load(profile)["portfolio_allocation"]["outputs"]["pg"]
+    assert target["application_name"] == ""  # left out, dbt says "dbt"
+
+
 def test_each_target_and_part_has_a_folder_of_its_own(tmp_path: Path) -> None:
     pg, duck = Dbt("postgresql:///pas", tmp_path), Dbt("x.duckdb", tmp_path, target="duckdb")
     folders = {str(d.target_path(part)) for d in (pg, duck) for part in ("transform", "evaluate", "docs")}
@@ -42,8 +53,6 @@ def test_each_target_and_part_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.setenv("PAS_AS_OF", "before")
     monkeypatch.delenv("PAS_DBT_TARGET", raising=False)
     with pytest.raises(RuntimeError), _environment({"PAS_AS_OF": "within", "PAS_DBT_TARGET": "pg"}):
