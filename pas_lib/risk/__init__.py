@@ -9,6 +9,7 @@ from pas_lib.risk.exposure import (
     holdings_returns,
     holdings_var,
     look_through,
+    returns_of_the_whole,
 )
 from pas_lib.risk.measures import cvar, historical_var
 from pas_lib.risk.rules import (
@@ -45,4 +46,5 @@ __all__ = [
     "look_through",
     "losses",
     "parse_rules",
+    "returns_of_the_whole",
 ]

@@ -183,12 +183,41 @@ def holdings_returns(book: pd.DataFrame, symbol_returns: pd.DataFrame, *, min_co
     past = symbol_returns[list(held.index)].to_numpy(dtype=float)
     known = ~np.isnan(past)
     size = np.abs(held.to_numpy())
-    gross = float(size.sum())
-    covered = known @ size
+    moved = np.where(known, past, 0.0) @ held.to_numpy()
+    whole = returns_of_the_whole(moved, known @ size, float(size.sum()), min_coverage=min_coverage)
+    return pd.Series(whole, index=symbol_returns.index, name="return")
+
+
+def returns_of_the_whole(
+    moved: np.ndarray, covered: np.ndarray, gross: float, *, min_coverage: float = 1.0
+) -> np.ndarray:
+    """Return what a book returned each session, from the part of it that has a return.
+
+    Parameters
+    ----------
+    moved : ndarray, shape (n_sessions,)
+        Sum of share x return over what has a return.
+    covered : ndarray, shape (n_sessions,)
+        Gross exposure of what has a return.
+    gross : float
+        Gross exposure of the whole book, in the same unit.
+    min_coverage : float
+        Smallest part of `gross` that must be covered for a session to count.
+
+    Returns
+    -------
+    ndarray, shape (n_sessions,)
+        The return of what is covered, scaled up to the whole.
+
+    Notes
+    -----
+    NaN policy: a session with less than `min_coverage`, or with nothing covered, is NaN.
+    """
+    complete = covered >= gross * (1.0 - 1e-12)
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = np.where(known, past, 0.0) @ held.to_numpy() * np.where(known.all(axis=1), 1.0, gross / covered)
-    enough = known.all(axis=1) | ((covered > 0.0) & (covered >= min_coverage * gross * (1.0 - 1e-12)))
-    return pd.Series(np.where(enough, moved, np.nan), index=symbol_returns.index, name="return")
+        scaled = moved * np.where(complete, 1.0, gross / covered)
+    enough = complete | ((covered > 0.0) & (covered >= min_coverage * gross * (1.0 - 1e-12)))
+    return np.where(enough, scaled, np.nan)
 
 
 def holdings_var(

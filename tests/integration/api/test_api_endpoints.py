@@ -250,6 +250,45 @@ def test_risk_is_that_of_the_holdings(filled: Warehouse, client: TestClient) -> 
     assert get(client, "/risk/wiki_attention")["var_95"] is None
 
 
+def test_risk_without_a_part_of_the_history(filled: Warehouse, client: TestClient) -> None:
+    def history() -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        rows = filled.rows(
+            "select symbol, session, ret, close from marts.daily_returns where symbol in ('AAA', 'BRK.B')"
+            " order by session"
+        )
+        days = sorted({row["session"] for row in rows})
+        known = {(row["symbol"], row["session"]): row["ret"] for row in rows}
+        last = {row["symbol"]: row["close"] for row in rows}
+        paths = {s: np.array([known.get((s, day), np.nan) for day in days], dtype=float) for s in ("AAA", "BRK.B")}
+        return {"AAA": 100 * last["AAA"], "BRK.B": 12.345678901 * last["BRK.B"]}, paths
+
+    def delete(symbol: str, where: str) -> None:
+        with filled.connect() as conn:
+            conn.execute(f"delete from marts.daily_returns where symbol = '{symbol}' and {where}")  # type: ignore[arg-type]
+
+    # The larger holding is away for a while: what is left is less than half of the value, and such days do not count.
+    delete("AAA", "session between '2025-10-01' and '2025-10-31'")
+    # The smaller one is away on other days: the larger stands for both.
+    delete("BRK.B", "session between '2025-12-01' and '2025-12-31'")
+    values, paths = history()
+    away = np.isnan(paths["AAA"])
+    both = sum(values[s] * paths[s] for s in values) / sum(values.values())
+    moved = np.where(np.isnan(paths["BRK.B"]), paths["AAA"], both)[~away]
+    assert (int(away.sum()), int(np.isnan(paths["BRK.B"]).sum())) == (23, 23)
+    answer = get(client, "/risk/congress_aggregate")
+    assert (answer["n_obs"], answer["n_symbols"], answer["uncovered"]) == (len(moved), 2, [])
+    assert answer["annual_volatility"] == pytest.approx(np.std(moved, ddof=1) * np.sqrt(252), rel=1e-12)
+
+    # With less than half of the sessions it is left out, and named.
+    delete("AAA", "session < '2026-01-02'")
+    alone = history()[1]["BRK.B"]
+    alone = alone[~np.isnan(alone)]
+    answer = get(client, "/risk/congress_aggregate")
+    assert (answer["n_obs"], answer["n_symbols"], answer["uncovered"]) == (len(alone), 1, ["AAA"])
+    assert answer["annual_volatility"] == pytest.approx(np.std(alone, ddof=1) * np.sqrt(252), rel=1e-12)
+    assert (answer["largest"], answer["largest_weight"]) == ("BRK.B", 1.0)
+
+
 def test_table_pages_are_stable(filled: Warehouse, client: TestClient) -> None:
     seen = []
     page: int | None = 1
