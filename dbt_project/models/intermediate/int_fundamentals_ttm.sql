@@ -11,8 +11,8 @@
 ) }}
 {%- set flows = fundamental_flows() %}
 {%- set balances = fundamental_balances() %}
-{#- numbers instead of words and keys: what is sorted and grouped by here are millions of rows -#}
-{%- set role = {'now': 0, 'then': 1, 'last': 2, 'part': 3, 'cover': 4} %}
+{%- set items = flows + balances + ['shares_diluted'] %}
+{%- set lengths = ['instant', 'year', 'quarter', 'half', 'nine_months'] %}
 -- Statements of each company as they were known, one row per session in which filings changed what is known. The newest
 -- balance sheet dates everything: a figure that has no value for that very period is stale and left out. A flow is that of
 -- the fiscal year, after a quarterly report: year + this year so far - the same part of last year; else the sum of four
@@ -69,12 +69,11 @@ events as (
     ) as changed
 ),
 
--- balance sheets of the last three years, the newest first
+-- balance sheets of the last three years
 sheets as (
-    select distinct
+    select
         events.event_no,
         events.entity,
-        events.session,
         events.decision_at,
         figures.period_end,
         max(figures.period_end) over (partition by events.event_no) as newest_end
@@ -107,197 +106,236 @@ anchors as (
     where end_1 is not null
 ),
 
-found as (
+figures as (
     select
-        anchors.event_no, anchors.years, anchors.period_end as anchor, {{ role['now'] }} as role,
-        figures.item, figures.frequency, figures.period_end, figures.period_days, figures.value, figures.filed,
-        figures.priority, figures.row_id
-    from anchors
-    inner join {{ ref('int_fundamental_figures') }} as figures
-        on anchors.entity = figures.entity
-        and anchors.period_end = figures.period_end
-        and {{ current_at('figures', 'anchors.decision_at') }}
-    where figures.item <> 'shares_cover'
-    union all
+        entity,
+        period_end,
+        -- a number instead of two words: what is sorted and grouped by here are millions of rows
+        case item
+            {%- for item in items %}
+            when '{{ item }}' then {{ 10 * loop.index }}
+            {%- endfor %}
+        end + case frequency
+            {%- for length in lengths %}
+            when '{{ length }}' then {{ loop.index0 }}
+            {%- endfor %}
+            else 9
+        end as cell,
+        value,
+        filed,
+        priority,
+        row_id,
+        known_at,
+        superseded_at
+    from {{ ref('int_fundamental_figures') }}
+    where item <> 'shares_cover'
+    {% if is_incremental() %}
+        and entity in (select entity from events)
+        -- older ones are no part of what is asked for
+        and period_end > {{ reprocess_from('int_fundamentals_ttm') }} - 1600
+    {% endif %}
+),
+
+-- what was known of a period changes when something about it is filed or withdrawn
+turns as (
     select
-        anchors.event_no, anchors.years, anchors.period_end, {{ role['then'] }},
-        figures.item, figures.frequency, figures.period_end, figures.period_days, figures.value, figures.filed,
-        figures.priority, figures.row_id
-    from anchors
-    inner join {{ ref('int_fundamental_figures') }} as figures
-        on anchors.entity = figures.entity
-        and anchors.period_before = figures.period_end
-        and {{ current_at('figures', 'anchors.decision_at') }}
-    where figures.frequency in ('quarter', 'half', 'nine_months')
-        and figures.item in ({{ literals(flows) }})
-    union all
-    -- the fiscal year that ended before the period
-    select
-        anchors.event_no, anchors.years, anchors.period_end, {{ role['last'] }},
-        figures.item, figures.frequency, figures.period_end, figures.period_days, figures.value, figures.filed,
-        figures.priority, figures.row_id
-    from anchors
-    inner join {{ ref('int_fundamental_figures') }} as figures
-        on anchors.entity = figures.entity
-        and figures.period_end between anchors.period_end - 300 and anchors.period_end - 75
-        and {{ current_at('figures', 'anchors.decision_at') }}
-    where figures.frequency = 'year'
-        and figures.item in ({{ literals(flows) }})
-    union all
-    -- the four quarters up to the end of the period
-    select
-        anchors.event_no, anchors.years, anchors.period_end, {{ role['part'] }},
-        figures.item, figures.frequency, figures.period_end, 0, figures.value, figures.filed,
-        figures.priority, figures.row_id
-    from anchors
-    inner join {{ ref('int_fundamental_figures') }} as figures
-        on anchors.entity = figures.entity
-        and figures.period_end between anchors.period_end - 300 and anchors.period_end
-        and {{ current_at('figures', 'anchors.decision_at') }}
-    where figures.frequency = 'quarter'
-        and figures.item in ({{ literals(flows) }})
-    union all
-    -- the cover of a report tells the number of shares on a day after the period
-    select
-        anchors.event_no, anchors.years, anchors.period_end, {{ role['cover'] }},
-        figures.item, figures.frequency, figures.period_end, 0, figures.value, figures.filed,
-        figures.priority, figures.row_id
-    from anchors
-    inner join {{ ref('int_fundamental_figures') }} as figures
-        on anchors.entity = figures.entity
-        and figures.period_end between anchors.period_end and anchors.period_end + 95
-        and {{ current_at('figures', 'anchors.decision_at') }}
-    where figures.item = 'shares_cover'
+        entity,
+        period_end,
+        turned_at,
+        lead(turned_at) over (partition by entity, period_end order by turned_at) as next_at,
+        row_number() over (order by entity, period_end, turned_at) as report_no
+    from (
+        select
+            entity,
+            period_end,
+            known_at as turned_at
+        from figures
+        union
+        select
+            entity,
+            period_end,
+            superseded_at
+        from figures
+        where superseded_at is not null
+    ) as moments
 ),
 
 -- one value per item and period: the first name that has one, its newest filing, which may count the days of the period
--- otherwise; of covers the newest, and the newest of the years before, since a fiscal year may change its end
-pieces as (
+-- otherwise
+settled as (
     select
-        event_no,
-        years,
-        anchor,
-        role,
-        item,
-        frequency,
-        period_end,
+        report_no,
+        cell,
         value,
         filed
     from (
         select
-            *,
+            turns.report_no,
+            figures.cell,
+            figures.value,
+            figures.filed,
             row_number() over (
-                partition by
-                    event_no, years, role, item,
-                    case when role in ({{ role['cover'] }}, {{ role['last'] }}) then anchor else period_end end, frequency
-                order by period_end desc, priority, filed desc, row_id desc
+                partition by turns.report_no, figures.cell
+                order by figures.priority, figures.filed desc, figures.row_id desc
             ) as newest_first
-        from found
+        from turns
+        inner join figures
+            on turns.entity = figures.entity
+            and turns.period_end = figures.period_end
+            and {{ current_at('figures', 'turns.turned_at') }}
     ) as ranked
     where newest_first = 1
 ),
 
+figures_of_report as (
+    select
+        report_no,
+        max(filed) as filed
+        {%- for item in flows + balances %}
+        {%- set base = 10 * loop.index %},
+        coalesce(
+            max(value) filter (where cell = {{ base }}), max(value) filter (where cell = {{ base + 1 }})
+        ) as {{ item }}_stated
+        {%- if item in flows %}
+        {%- for length in lengths[1:] %},
+        max(value) filter (where cell = {{ base + loop.index }}) as {{ item }}_{{ length }}
+        {%- endfor %}
+        {%- endif %}
+        {%- endfor %}
+        {%- set base = 10 * items | length %},
+        max(value) filter (where cell between {{ base + 1 }} and {{ base + 9 }}) as diluted,
+        max(filed) filter (where cell between {{ base }} and {{ base + 9 }}) as diluted_on
+    from settled
+    group by report_no
+),
+
+reports as (
+    select
+        turns.entity,
+        turns.period_end,
+        turns.turned_at as known_at,
+        turns.next_at as superseded_at,
+        figures_of_report.*
+    from turns
+    inner join figures_of_report on turns.report_no = figures_of_report.report_no
+),
+
+-- of each flow the newest of the years that ended before the period, since a fiscal year may change its end, and the
+-- quarters up to the end of the period
 parts as (
     select
-        event_no,
-        years,
-        anchor,
-        item,
-        max(case when role = {{ role['now'] }} and frequency = 'instant' then value end) as state,
-        max(case when role = {{ role['now'] }} and frequency = 'year' then value end) as fiscal,
-        max(case when role = {{ role['last'] }} then value end) as last_year,
-        anchor - max(case when role = {{ role['last'] }} then period_end end) as days_so_far,
-        {%- for length in ['quarter', 'half', 'nine_months'] %}
-        max(case when role = {{ role['now'] }} and frequency = '{{ length }}' then value end)
-        - max(case when role = {{ role['then'] }} and frequency = '{{ length }}' then value end) as {{ length }}_change,
+        anchors.event_no,
+        anchors.years
+        {%- for item in flows %},
+        {{ newest(item ~ '_year', 'reports.period_end', 'reports.period_end <= anchors.period_end - 75') }} as {{ item }}_last,
+        min(anchors.period_end) - max(reports.period_end) filter (
+            where reports.period_end <= anchors.period_end - 75 and {{ item }}_year is not null
+        ) as {{ item }}_days,
+        case when count({{ item }}_quarter) = 4 then sum({{ item }}_quarter) end as {{ item }}_quarters
         {%- endfor %}
-        case when sum(case when role = {{ role['part'] }} then 1 else 0 end) = 4
-            then sum(case when role = {{ role['part'] }} then value end) end as four_quarters,
-        max(case when role = {{ role['now'] }} and frequency <> 'instant' then value end) as any_value,
-        max(case when role = {{ role['now'] }} then filed end) as filed,
-        max(case when role = {{ role['cover'] }} then period_end end) as counted_on,
-        max(case when role = {{ role['cover'] }} then value end) as counted
-    from pieces
-    group by event_no, years, anchor, item
+    from anchors
+    inner join reports
+        on anchors.entity = reports.entity
+        and reports.period_end between anchors.period_end - 300 and anchors.period_end
+        and {{ current_at('reports', 'anchors.decision_at') }}
+    group by anchors.event_no, anchors.years
 ),
 
-items as (
+-- the cover of a report tells the number of shares on a day after the period: the newest
+covers as (
     select
         event_no,
         years,
-        anchor,
-        item,
-        filed,
-        counted_on,
-        counted,
-        any_value,
+        max(period_end) as counted_on,
+        max(value) as counted
+    from (
+        select
+            anchors.event_no,
+            anchors.years,
+            figures.period_end,
+            figures.value,
+            row_number() over (
+                partition by anchors.event_no, anchors.years, figures.frequency
+                order by figures.period_end desc, figures.priority, figures.filed desc, figures.row_id desc
+            ) as newest_first
+        from anchors
+        inner join {{ ref('int_fundamental_figures') }} as figures
+            on anchors.entity = figures.entity
+            and figures.period_end between anchors.period_end and anchors.period_end + 95
+            and {{ current_at('figures', 'anchors.decision_at') }}
+        where figures.item = 'shares_cover'
+    ) as ranked
+    where newest_first = 1
+    group by event_no, years
+),
+
+statements as (
+    select
+        anchors.event_no,
+        anchors.years,
+        anchors.period_end,
+        reports.filed
+        {%- for item in flows %},
         coalesce(
-            state,
-            fiscal,
-            last_year + case
-                when days_so_far between 75 and 105 then quarter_change
-                when days_so_far between 165 and 195 then half_change
-                when days_so_far between 255 and 290 then nine_months_change
+            reports.{{ item }}_stated,
+            parts.{{ item }}_last + case
+                when parts.{{ item }}_days between 75 and 105 then reports.{{ item }}_quarter - before.{{ item }}_quarter
+                when parts.{{ item }}_days between 165 and 195 then reports.{{ item }}_half - before.{{ item }}_half
+                when parts.{{ item }}_days between 255 and 290
+                    then reports.{{ item }}_nine_months - before.{{ item }}_nine_months
             end,
-            four_quarters
-        ) as value
-    from parts
-),
-
-wide as (
-    select
-        event_no,
-        max(case when years = 0 then anchor end) as period_end,
-        max(case when years = 1 then anchor end) as period_end_before,
-        max(case when years = 0 then filed end) as filed
-        {%- for item in flows + balances %},
-        max(case when item = '{{ item }}' and years = 0 then value end) as {{ item }},
-        max(case when item = '{{ item }}' and years = 1 then value end) as {{ item }}_before
+            parts.{{ item }}_quarters
+        ) as {{ item }}
         {%- endfor %}
-        {%- for when in [0, 1] %},
-        max(case when item = 'shares_cover' and years = {{ when }} then counted end) as cover_{{ when }},
-        max(case when item = 'shares_cover' and years = {{ when }} then counted_on end) as cover_on_{{ when }},
-        max(case when item = 'shares_diluted' and years = {{ when }} then any_value end) as diluted_{{ when }},
-        max(case when item = 'shares_diluted' and years = {{ when }} then filed end) as diluted_on_{{ when }}
-        {%- endfor %}
-    from items
-    group by event_no
+        {%- for item in balances %},
+        reports.{{ item }}_stated as {{ item }}
+        {%- endfor %},
+        covers.counted as cover,
+        covers.counted_on as cover_on,
+        reports.diluted,
+        reports.diluted_on
+    from anchors
+    inner join reports
+        on anchors.entity = reports.entity
+        and anchors.period_end = reports.period_end
+        and {{ current_at('reports', 'anchors.decision_at') }}
+    left join reports as before
+        on anchors.entity = before.entity
+        and anchors.period_before = before.period_end
+        and {{ current_at('before', 'anchors.decision_at') }}
+    left join parts on anchors.event_no = parts.event_no and anchors.years = parts.years
+    left join covers on anchors.event_no = covers.event_no and anchors.years = covers.years
 )
 
 select
     events.entity,
     events.session,
-    period_end,
-    period_end_before,
-    filed,
-    {%- for when in ['', '_before'] %}
-    revenue{{ when }},
-    coalesce(gross_profit{{ when }}, revenue{{ when }} - cost{{ when }}) as gross_profit{{ when }},
-    overhead{{ when }},
-    operating_income{{ when }},
-    depreciation{{ when }},
-    pretax_income{{ when }},
-    tax{{ when }},
-    net_income{{ when }},
-    operating_cash_flow{{ when }},
-    capital_expenditure{{ when }},
-    cash{{ when }},
-    securities{{ when }},
-    receivables{{ when }},
-    current_assets{{ when }},
-    property{{ when }},
-    assets{{ when }},
-    current_liabilities{{ when }},
-    coalesce(liabilities{{ when }}, assets{{ when }} - equity{{ when }}) as liabilities{{ when }},
-    coalesce(debt_noncurrent{{ when }} + coalesce(debt_current{{ when }}, 0), debt_long{{ when }}) as long_debt{{ when }},
-    debt_short{{ when }} as short_debt{{ when }},
-    equity{{ when }},
-    retained_earnings{{ when }},
+    this_year.period_end,
+    last_year.period_end as period_end_before,
+    this_year.filed,
+    {%- for when, year in [('', 'this_year'), ('_before', 'last_year')] %}
+    {{ year }}.revenue as revenue{{ when }},
+    coalesce({{ year }}.gross_profit, {{ year }}.revenue - {{ year }}.cost) as gross_profit{{ when }},
+    {%- for item in ['overhead', 'operating_income', 'depreciation', 'pretax_income', 'tax', 'net_income',
+                     'operating_cash_flow', 'capital_expenditure', 'cash', 'securities', 'receivables',
+                     'current_assets', 'property', 'assets', 'current_liabilities'] %}
+    {{ year }}.{{ item }} as {{ item }}{{ when }},
+    {%- endfor %}
+    coalesce({{ year }}.liabilities, {{ year }}.assets - {{ year }}.equity) as liabilities{{ when }},
+    coalesce({{ year }}.debt_noncurrent + coalesce({{ year }}.debt_current, 0), {{ year }}.debt_long)
+        as long_debt{{ when }},
+    {{ year }}.debt_short as short_debt{{ when }},
+    {{ year }}.equity as equity{{ when }},
+    {{ year }}.retained_earnings as retained_earnings{{ when }},
     {%- endfor %}
     -- numbers of shares are on the basis of their day: a cover's is its own, an average's that of the filing
-    coalesce(cover_0, diluted_0) as shares,
-    case when cover_0 is not null then cover_on_0 when diluted_0 is not null then diluted_on_0 end as shares_on,
-    case when cover_0 is not null then cover_1 else diluted_1 end as shares_before,
-    case when cover_0 is not null then cover_on_1 else diluted_on_1 end as shares_before_on
-from wide
-inner join events on wide.event_no = events.event_no
+    coalesce(this_year.cover, this_year.diluted) as shares,
+    case
+        when this_year.cover is not null then this_year.cover_on
+        when this_year.diluted is not null then this_year.diluted_on
+    end as shares_on,
+    case when this_year.cover is not null then last_year.cover else last_year.diluted end as shares_before,
+    case when this_year.cover is not null then last_year.cover_on else last_year.diluted_on end as shares_before_on
+from events
+inner join statements as this_year on events.event_no = this_year.event_no and this_year.years = 0
+left join statements as last_year on events.event_no = last_year.event_no and last_year.years = 1

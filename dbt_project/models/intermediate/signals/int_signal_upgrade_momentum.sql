@@ -14,27 +14,53 @@ with sessions as (
     {% endif %}
 ),
 
-revisions as (
+-- the days each window covers, in UTC: ratings are looked up by day, not compared with every session
+days as (
     select
         sessions.session,
         sessions.decision_at,
+        sessions.four_weeks_ago_at,
+        cast(cast((sessions.decision_at at time zone 'UTC') as date) - cast(back.days as integer) as date) as day
+    from sessions
+    cross join generate_series(0, 29) as back (days)
+),
+
+ratings as (
+    select
         symbols.security_id,
         ratings.action,
-        row_number() over (
-            partition by
-                sessions.session, symbols.security_id, lower(ratings.firm), {{ new_york_date('ratings.rated_at') }}
-            order by ratings.rated_at desc, ratings.row_id desc
-        ) as newest_first
+        lower(ratings.firm) as firm,
+        ratings.rated_at,
+        {{ new_york_date('ratings.rated_at') }} as rated_on,
+        ratings.first_known_at,
+        cast((ratings.first_known_at at time zone 'UTC') as date) as first_known_on,
+        ratings.known_at,
+        ratings.superseded_at,
+        ratings.row_id
     from {{ ref('stg_raw__analyst_ratings') }} as ratings
-    inner join sessions
-        on sessions.decision_at >= ratings.first_known_at
-        and sessions.four_weeks_ago_at < ratings.first_known_at
-        and {{ current_at('ratings', 'sessions.decision_at') }}
     inner join {{ ref('int_security_symbols') }} as symbols
         on ratings.symbol = symbols.symbol
         and ratings.rated_at >= symbols.valid_from
         and ratings.rated_at < symbols.valid_to
     where ratings.action in ('upgrade', 'downgrade', 'maintain', 'reiterate')
+),
+
+revisions as (
+    select
+        days.session,
+        days.decision_at,
+        ratings.security_id,
+        ratings.action,
+        row_number() over (
+            partition by days.session, ratings.security_id, ratings.firm, ratings.rated_on
+            order by ratings.rated_at desc, ratings.row_id desc
+        ) as newest_first
+    from ratings
+    inner join days
+        on ratings.first_known_on = days.day
+        and days.decision_at >= ratings.first_known_at
+        and days.four_weeks_ago_at < ratings.first_known_at
+        and {{ current_at('ratings', 'days.decision_at') }}
 ),
 
 balances as (
