@@ -25,11 +25,11 @@
     {%- for name in names -%} '{{ name }}' {%- if not loop.last %}, {% endif -%} {%- endfor -%}
 {%- endmacro %}
 
-{#- Of the values that are not NULL, among the rows of a condition, the one with the latest day. -#}
-{% macro newest(value, day, condition) -%}
+{#- Of the values that are not NULL the one with the latest day. -#}
+{% macro newest(value, day) -%}
     {%- if target.type == 'postgres' -%}
-    (array_agg({{ value }} order by {{ day }} desc) filter (where {{ value }} is not null and {{ condition }}))[1]
+    (array_agg({{ value }} order by {{ day }} desc) filter (where {{ value }} is not null))[1]
     {%- else -%}
-    max_by({{ value }}, {{ day }}) filter (where {{ value }} is not null and {{ condition }})
+    max_by({{ value }}, {{ day }})
     {%- endif -%}
 {%- endmacro %}

@@ -194,17 +194,17 @@ figures_of_report as (
         {%- for item in flows + balances %}
         {%- set base = 10 * loop.index %},
         coalesce(
-            max(value) filter (where cell = {{ base }}), max(value) filter (where cell = {{ base + 1 }})
+            max(case when cell = {{ base }} then value end), max(case when cell = {{ base + 1 }} then value end)
         ) as {{ item }}_stated
         {%- if item in flows %}
         {%- for length in lengths[1:] %},
-        max(value) filter (where cell = {{ base + loop.index }}) as {{ item }}_{{ length }}
+        max(case when cell = {{ base + loop.index }} then value end) as {{ item }}_{{ length }}
         {%- endfor %}
         {%- endif %}
         {%- endfor %}
         {%- set base = 10 * items | length %},
-        max(value) filter (where cell between {{ base + 1 }} and {{ base + 9 }}) as diluted,
-        max(filed) filter (where cell between {{ base }} and {{ base + 9 }}) as diluted_on
+        max(case when cell between {{ base + 1 }} and {{ base + 9 }} then value end) as diluted,
+        max(case when cell between {{ base }} and {{ base + 9 }} then filed end) as diluted_on
     from settled
     group by report_no
 ),
@@ -224,21 +224,30 @@ reports as (
 -- quarters up to the end of the period
 parts as (
     select
-        anchors.event_no,
-        anchors.years
+        event_no,
+        years
         {%- for item in flows %},
-        {{ newest(item ~ '_year', 'reports.period_end', 'reports.period_end <= anchors.period_end - 75') }} as {{ item }}_last,
-        min(anchors.period_end) - max(reports.period_end) filter (
-            where reports.period_end <= anchors.period_end - 75 and {{ item }}_year is not null
-        ) as {{ item }}_days,
+        {{ newest(item ~ '_before', 'period_end') }} as {{ item }}_last,
+        min(case when {{ item }}_before is not null then days end) as {{ item }}_days,
         case when count({{ item }}_quarter) = 4 then sum({{ item }}_quarter) end as {{ item }}_quarters
         {%- endfor %}
-    from anchors
-    inner join reports
-        on anchors.entity = reports.entity
-        and reports.period_end between anchors.period_end - 300 and anchors.period_end
-        and {{ current_at('reports', 'anchors.decision_at') }}
-    group by anchors.event_no, anchors.years
+    from (
+        select
+            anchors.event_no,
+            anchors.years,
+            anchors.period_end - reports.period_end as days,
+            reports.period_end
+            {%- for item in flows %},
+            case when reports.period_end <= anchors.period_end - 75 then reports.{{ item }}_year end as {{ item }}_before,
+            reports.{{ item }}_quarter
+            {%- endfor %}
+        from anchors
+        inner join reports
+            on anchors.entity = reports.entity
+            and reports.period_end between anchors.period_end - 300 and anchors.period_end
+            and {{ current_at('reports', 'anchors.decision_at') }}
+    ) as around
+    group by event_no, years
 ),
 
 -- the cover of a report tells the number of shares on a day after the period: the newest
