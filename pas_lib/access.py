@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 import psycopg
 
+from pas_lib.clock import Clock
 from pas_lib.errors import PasError, UnknownName
 from pas_lib.warehouse import Warehouse
 
@@ -80,10 +81,17 @@ _COLUMNS = "token_id, name, scope, created_at, created_by, expires_at, revoked_a
 #: Whether a browser session was logged out, by its digest; and that it is.
 IS_ENDED = "select count(*) from ops.ended_sessions where digest = %(digest)s"
 END = "insert into ops.ended_sessions (digest, ended_at, cookie_ends) values (%s, %s, %s) on conflict do nothing"
+# A day later than needed: the clocks of two machines may differ.
+_FORGET = "delete from ops.ended_sessions where cookie_ends < %s"
 #: Every token.
 ALL = f"select {_COLUMNS} from ops.tokens order by revoked_at is not null, name, created_at"  # noqa: S608
 #: One token by its id, with its digest in the last column.
 FIND = f"select {_COLUMNS}, digest from ops.tokens where token_id = %(id)s"  # noqa: S608 - columns of this module
+
+
+def forget_ended_sessions(warehouse: Warehouse, clock: Clock) -> int:
+    """Delete the log-outs whose cookies ended more than a day ago, and return how many there were."""
+    return warehouse.execute(_FORGET, (clock.now() - timedelta(days=1),))
 
 
 def create(

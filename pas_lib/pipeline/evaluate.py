@@ -88,6 +88,7 @@ def evaluate(
     PasError
         When dbt or the mirror failed. A failed documentation page is a problem, not a failure.
     """
+    from pas_lib.access import forget_ended_sessions
     from pas_lib.dbt import Dbt
     from pas_lib.ingest.retention import prune_landing
     from pas_lib.warehouse.mirror import refresh
@@ -95,6 +96,7 @@ def evaluate(
 
     identity(warehouse)
     prune(warehouse, clock, settings.log_retention_days)
+    forget_ended_sessions(warehouse, clock)
     removed = prune_landing(settings, clock, warehouse)
     runner = Dbt.from_settings(settings)
     built = runner.build(session, part="evaluate")

@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.factory import create_app
+from pas_lib.access import forget_ended_sessions
 from pas_lib.clock import FixedClock
 from pas_lib.settings import PROJECT_ROOT, Settings
 from pas_lib.warehouse import Warehouse
@@ -111,6 +112,11 @@ def test_a_log_out_outlives_the_process(filled: Warehouse, client: TestClient, a
         after.cookies.set("pas_session", cookie)
         assert after.get("/dashboard").status_code == status
         assert after.get("/portfolios").status_code == (200 if status == 200 else 401)
+
+    # The row goes a day after the cookie has ended by itself, not before.
+    (row,) = rows
+    for later, gone in ((timedelta(hours=23, minutes=59), 0), (timedelta(hours=24, minutes=1), 1)):
+        assert forget_ended_sessions(filled, FixedClock(row["cookie_ends"] + later)) == gone
 
     # While nobody can be asked, a new process cannot tell which of them hold; one begun there does.
     away = started(api_settings.model_copy(update={"database_url": "postgresql://u:canarypw@127.0.0.1:1/pas"}))
