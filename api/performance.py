@@ -113,10 +113,16 @@ def performance(reader: Reader, portfolio_id: str, benchmark: str) -> Performanc
 
 
 def _returns(reader: Reader, symbol: str, start: date) -> dict[date, float | None]:
+    # The security of the newest session has its history by index; only what did not trade then is looked for by name.
+    newest = (
+        "select security_id from marts.daily_returns where session = (select max(session) from marts.daily_returns)"
+    )
+    ids = [row[0] for row in reader.fetch(f"{newest} and symbol = %(symbol)s", {"symbol": symbol}).rows]
+    whose = "security_id = any(%(ids)s)" if ids else "symbol = %(symbol)s"
     rows = reader.records(
-        "select session, security_id, ret from marts.daily_returns where symbol = %(symbol)s"
+        f"select session, security_id, ret from marts.daily_returns where {whose}"  # noqa: S608 - a part of this module
         " and session >= %(start)s order by session, security_id",
-        {"symbol": symbol, "start": start},
+        {"ids": ids, "symbol": symbol, "start": start},
     )
     return {row["session"]: row["ret"] for row in rows}
 
