@@ -369,15 +369,28 @@ class VersionedLoad:
             (list(data.numbered_by),),
         )
 
+    def _not_staged(self) -> str:
+        """Return the condition that no row of the load has the key of the row ``g``."""
+        same = " and ".join(f"s.{name} = g.{name}" for name in self.dataset.key)
+        return f"not exists (select 1 from {self.stage} s where s.source = g.source and {same})"
+
+    def _added_tombstones(self) -> str:
+        """Return the part of a statement that ends the rows ``gone``, as of when that was seen."""
+        names = [column.name for column in self.dataset.columns if column.name != "event_date"]
+        return f"""added as (
+                insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
+                                          is_deleted, {", ".join(names)})
+                select g.source, g.event_date, greatest(g.known_at, %(fetched)s), %(now)s, g.source_url, %(run)s,
+                       g.content_hash, true, {", ".join(f"g.{name}" for name in names)}
+                from gone g
+            )"""
+
     def _tombstones(self) -> int:
         data = self.dataset
         keys = ", ".join(f"r.{name}" for name in data.key)
-        own = ", ".join(column.name for column in data.columns if column.name != "event_date")
-        picked = ", ".join(f"g.{column.name}" for column in data.columns if column.name != "event_date")
         parts = "".join(f" and (c.{name} is null or r.{name} = c.{name})" for name in data.scope_columns)
         if data.scope_columns and not self._has_open_parts():
             parts = "".join(f" and r.{name} = c.{name}" for name in data.scope_columns)
-        same = " and ".join(f"s.{name} = g.{name}" for name in data.key)
         statement = f"""
             with latest as (
                 select distinct on (r.source, {keys}) r.* from {self.table} r
@@ -387,14 +400,8 @@ class VersionedLoad:
                 order by r.source, {keys}, r.known_at desc, r.row_id desc
             ), gone as materialized (
                 select g.* from latest g where not g.is_deleted
-                and not exists (select 1 from {self.stage} s where s.source = g.source and {same})
-            ), added as (
-                insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
-                                          is_deleted, {own})
-                select g.source, g.event_date, greatest(g.known_at, %(fetched)s), %(now)s, g.source_url, %(run)s,
-                       g.content_hash, true, {picked}
-                from gone g
-            )
+                and {self._not_staged()}
+            ), {self._added_tombstones()}
             select l.source, count(*), (select count(*) from gone g where g.source = l.source)
             from latest l where not l.is_deleted group by l.source order by l.source
         """
@@ -414,9 +421,6 @@ class VersionedLoad:
         """End the rows of documents that are not on any of the lists of their source."""
         data = self.dataset
         keys = ", ".join(f"r.{name}" for name in data.key)
-        own = ", ".join(column.name for column in data.columns if column.name != "event_date")
-        picked = ", ".join(f"g.{column.name}" for column in data.columns if column.name != "event_date")
-        same = " and ".join(f"s.{name} = g.{name}" for name in data.key)
         statement = f"""
             with latest as (
                 select distinct on ({keys}) r.* from {self.table} r where r.source = %(source)s
@@ -428,14 +432,8 @@ class VersionedLoad:
                 and (%(until)s::date is null or g.{data.document_day} <= %(until)s::date)
             ), gone as materialized (
                 select g.* from covered g where not (g.{data.document} = any(%(named)s))
-                and not exists (select 1 from {self.stage} s where s.source = g.source and {same})
-            ), added as (
-                insert into {self.table} (source, event_date, known_at, ingested_at, source_url, run_id, content_hash,
-                                          is_deleted, {own})
-                select g.source, g.event_date, greatest(g.known_at, %(fetched)s), %(now)s, g.source_url, %(run)s,
-                       g.content_hash, true, {picked}
-                from gone g
-            )
+                and {self._not_staged()}
+            ), {self._added_tombstones()}
             select (select count(*) from gone), (select count(*) from covered),
                    (select count(distinct {data.document}) from gone),
                    (select count(distinct {data.document}) from covered)
