@@ -22,6 +22,7 @@ from pas_lib.clock import FixedClock
 from pas_lib.settings import Settings, load_settings
 from pas_lib.warehouse import Warehouse, migrate
 from pas_lib.warehouse.embedded import EmbeddedPostgres
+from tests.support.paths import folder_in_memory
 
 _numbers = itertools.count(1)
 _TEMPLATE = "pas_template"
@@ -34,7 +35,7 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     Its folder is not pytest's: each pytest that starts closes that one to other users, and as root the server runs
     as one.
     """
-    with tempfile.TemporaryDirectory(prefix="pas-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pas-pg-", dir=folder_in_memory()) as folder:
         server = EmbeddedPostgres(Path(folder) / "data", durable=False)
         server.start()
         yield server

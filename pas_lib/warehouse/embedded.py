@@ -192,7 +192,7 @@ class EmbeddedPostgres:
             "log_min_messages": "warning",
         }
         if not self.durable:
-            lines |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            lines |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
         return "".join(f"{name} = {value}\n" for name, value in lines.items())
 
     @classmethod

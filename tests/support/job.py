@@ -24,6 +24,7 @@ from pas_lib.settings import PROJECT_ROOT
 from pas_lib.stack.ports import is_free
 from pas_lib.warehouse import Warehouse
 from pas_lib.warehouse.embedded import EmbeddedPostgres
+from tests.support.paths import folder_in_memory
 
 TOKENS = {
     "API_TOKEN": "test-admin-token-0123456789abcdef0123",
@@ -250,7 +251,7 @@ def job_of_its_own(size: str = "small") -> Iterator[Job]:
 
     The folder is not pytest's: another test session may close that one to the user PostgreSQL runs as.
     """
-    with tempfile.TemporaryDirectory(prefix="pas-job-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pas-job-", dir=folder_in_memory(), ignore_cleanup_errors=True) as folder:
         job = Job(Path(folder) / "home", size)
         try:
             yield job
