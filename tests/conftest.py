@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,21 @@ from tests.support.paths import folder_in_memory
 
 _numbers = itertools.count(1)
 _TEMPLATE = "pas_template"
+_DBT_DATABASE = "dbt_world"
+_TOGETHER = "tests/integration/dbt/"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give workers a file at a time, and the tests of the models all to one: they share what takes longest to build."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return _TOGETHER if file.startswith(_TOGETHER) else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +85,37 @@ def warehouse(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Ite
     yield from database(postgres_server, warehouse_template)
 
 
-def database(server: EmbeddedPostgres, template: str) -> Iterator[Warehouse]:
+@pytest.fixture
+def dbt_warehouse(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Iterator[Warehouse]:
+    """A fresh, migrated, empty warehouse for dbt: a module takes it as its `warehouse`.
+
+    There is one at a time, and all have the same name: dbt parses its whole project anew for another address.
+    """
+    yield from database(postgres_server, warehouse_template, _DBT_DATABASE)
+
+
+@pytest.fixture(scope="module")
+def dbt_world(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Iterator[Warehouse]:
+    """The same for a whole module, which then has no other one for dbt."""
+    yield from database(postgres_server, warehouse_template, _DBT_DATABASE)
+
+
+@pytest.fixture(scope="session")
+def dbt_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of dbt for `dbt_warehouse` and `slot`, in which their parsed project stays."""
+    return tmp_path_factory.mktemp("dbt_work")
+
+
+@pytest.fixture(scope="session")
+def slot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one path at which DuckDB files are built; who needs the file for longer copies it."""
+    return tmp_path_factory.mktemp("slot") / "slot.duckdb"
+
+
+def database(server: EmbeddedPostgres, template: str, name: str | None = None) -> Iterator[Warehouse]:
     """Yield a warehouse in a database of its own, copied from a template, and drop it afterwards."""
     admin = Warehouse(server.url())
-    name = f"test_{next(_numbers)}"
+    name = name or f"test_{next(_numbers)}"
     with admin.connect(autocommit=True) as conn:
         conn.execute(f"create database {name} template {template} strategy file_copy")
     yield Warehouse(server.url(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from pas_lib.dbt import Dbt, DbtResult
 from pas_lib.warehouse import Warehouse
+from pas_lib.warehouse.mirror import publish
 from tests.support.raw_world import RawWorld
 
 #: Last session of the small history.
@@ -114,6 +115,16 @@ def duckdb_frame(path: Path) -> Callable[[str], pd.DataFrame]:
             return conn.execute(statement).df()
 
     return frame
+
+
+def mirrored(slot: Path, warehouse: Warehouse, now: datetime) -> Path:
+    """Put raw and ops of a warehouse, and nothing of another one, into the slot; dbt makes everything else there."""
+    slot.unlink(missing_ok=True)
+    publish(slot, warehouse, now)
+    with duckdb.connect(str(slot)) as conn:
+        for schema in ("staging", "intermediate", "marts"):
+            conn.execute(f"drop schema if exists {schema} cascade")
+    return slot
 
 
 def relations(target: Path, *, nightly: bool = False) -> list[str]:

@@ -59,18 +59,15 @@ def raw_mirror(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def slot(built: Built) -> Path:
-    """The one path at which DuckDB files are built: dbt parses the whole project anew when the path changes."""
-    path = built.folder / "slot" / "built.duckdb"
-    path.parent.mkdir()
-    return path
+@pytest.fixture
+def warehouse(dbt_warehouse: Warehouse) -> Warehouse:
+    return dbt_warehouse
 
 
 @pytest.fixture(scope="session")
-def duck(built: Built, slot: Path) -> Dbt:
+def duck(slot: Path, dbt_work: Path) -> Dbt:
     """The runner for the file in the slot."""
-    return Dbt(str(slot), built.folder / "work", target="duckdb", threads=2)
+    return Dbt(str(slot), dbt_work, target="duckdb", threads=2)
 
 
 @pytest.fixture(scope="session")
@@ -97,18 +94,6 @@ def rebuild(raw_mirror: Path, slot: Path, duck: Dbt) -> Callable[..., Callable[[
         return duckdb_frame(slot)
 
     return change
-
-
-@pytest.fixture
-def empty_copy(postgres_server: EmbeddedPostgres, warehouse_template: str) -> Iterator[Warehouse]:
-    """A migrated, empty warehouse of its own for builds night by night."""
-    admin = Warehouse(postgres_server.url())
-    name = f"dbt_nights_{next(_copies)}"
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"create database {name} template {warehouse_template} strategy file_copy")
-    yield Warehouse(postgres_server.url(name))
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from pas_lib.ingest.validate import conform
 from pas_lib.sources import Payload, source
 from pas_lib.warehouse import Warehouse
 from pas_lib.warehouse.bitemporal import VersionedLoad
-from pas_lib.warehouse.embedded import EmbeddedPostgres
 from tests.support.paths import REAL, needs
 
 FETCHED = datetime(2026, 7, 10, tzinfo=UTC)
@@ -42,22 +41,13 @@ def load_facts(warehouse: Warehouse, symbol: str, body: bytes, run: str, **conte
 
 
 @pytest.fixture(scope="module")
-def real(
-    postgres_server: EmbeddedPostgres, warehouse_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Warehouse]:
+def real(dbt_world: Warehouse, dbt_work: Path) -> Warehouse:
     """A warehouse with the whole files of two companies, and the model built of them."""
     bodies = {symbol: gzip.decompress(needs(REAL / "sec" / name).read_bytes()) for symbol, name in FILES.items()}
-    admin = Warehouse(postgres_server.url())
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"create database dbt_figures template {warehouse_template} strategy file_copy")
-    warehouse = Warehouse(postgres_server.url("dbt_figures"))
     for symbol, body in bodies.items():
-        load_facts(warehouse, symbol, body, f"first-{symbol}")
-    dbt = Dbt(warehouse.url, tmp_path_factory.mktemp("figures"), threads=2)
-    dbt.build(date(2026, 3, 31), select=MODELS, data_tests=False)
-    yield warehouse
-    with admin.connect(autocommit=True) as conn:
-        conn.execute("drop database dbt_figures with (force)")
+        load_facts(dbt_world, symbol, body, f"first-{symbol}")
+    Dbt(dbt_world.url, dbt_work, threads=2).build(date(2026, 3, 31), select=MODELS, data_tests=False)
+    return dbt_world
 
 
 def as_known(warehouse: Warehouse, symbol: str, day: date) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def revenue(warehouse: Warehouse, cik: int, day: date) -> Any:
     return rows[0]["revenue"]
 
 
-def test_the_newest_filing_counts_whatever_its_periods_are(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_the_newest_filing_counts_whatever_its_periods_are(warehouse: Warehouse, dbt_work: Path) -> None:
     # Restated downwards, and the year begins a day earlier there.
     load(
         warehouse,
@@ -66,7 +66,7 @@ def test_the_newest_filing_counts_whatever_its_periods_are(warehouse: Warehouse,
             fact("2024-09-30", 210.0, "2024-11-08", "2024-07-01"),
         ],
     )
-    dbt = Dbt(warehouse.url, tmp_path / "work", threads=1, read_sources={"fundamentals": ["sec_facts"]})
+    dbt = Dbt(warehouse.url, dbt_work, threads=1, read_sources={"fundamentals": ["sec_facts"]})
     dbt.build(date(2024, 11, 29), select=MODELS, data_tests=False)
     assert [revenue(warehouse, 1, day) for day in (date(2024, 5, 31), date(2024, 6, 28))] == [1000.0, 900.0]
     assert revenue(warehouse, 2, date(2024, 11, 29)) == 800.0 + 210.0 - 250.0
@@ -80,6 +80,6 @@ def test_the_newest_filing_counts_whatever_its_periods_are(warehouse: Warehouse,
     )
     dbt.build(date(2024, 11, 29), select=MODELS, data_tests=False)
     assert revenue(warehouse, 1, date(2024, 6, 28)) == 900.0
-    other = Dbt(warehouse.url, tmp_path / "work", threads=1, read_sources={"fundamentals": ["another"]})
+    other = Dbt(warehouse.url, dbt_work, threads=1, read_sources={"fundamentals": ["another"]})
     other.build(date(2024, 11, 29), select=MODELS, data_tests=False)
     assert [revenue(warehouse, 1, day) for day in (date(2024, 5, 31), date(2024, 6, 28))] == [2000.0, 1800.0]

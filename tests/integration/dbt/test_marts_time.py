@@ -70,32 +70,32 @@ def _load_ingested(warehouse: Warehouse, world: RawWorld, start: date | None, en
             copy_arrow(conn, table.filter(keep), f"raw.{dataset}")
 
 
-def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, tmp_path: Path) -> None:
+def test_night_by_night_equals_all_at_once(built: Built, warehouse: Warehouse, dbt_work: Path) -> None:
     """Three builds, with rows that came in late, against one from nothing on the same rows."""
     world = built.world
     first, second = date(2025, 12, 17), date(2025, 12, 18)
-    dbt = Dbt(empty_copy.url, tmp_path / "work", threads=2)
-    _load_ingested(empty_copy, world, None, first)
+    dbt = Dbt(warehouse.url, dbt_work, threads=2)
+    _load_ingested(warehouse, world, None, first)
     dbt.build(first, data_tests=False)
-    provisional = empty_copy.rows("select distinct score_date from marts.ticker_scores where not is_frozen")
+    provisional = warehouse.rows("select distinct score_date from marts.ticker_scores where not is_frozen")
     assert [row["score_date"] for row in provisional] == [first]
 
-    _load_ingested(empty_copy, world, first, second)
+    _load_ingested(warehouse, world, first, second)
     dbt.build(second, data_tests=False)
-    provisional = empty_copy.rows("select distinct score_date from marts.ticker_scores where not is_frozen")
+    provisional = warehouse.rows("select distinct score_date from marts.ticker_scores where not is_frozen")
     assert [row["score_date"] for row in provisional] == [second]
-    assert empty_copy.rows("select max(session) as last from marts.daily_returns")[0]["last"] == second
+    assert warehouse.rows("select max(session) as last from marts.daily_returns")[0]["last"] == second
     # only the new session was made again
-    state = empty_copy.rows(
+    state = warehouse.rows(
         "select min(from_session) as start from intermediate.build_state where model = 'daily_returns'"
     )
     assert state[0]["start"] == second
 
     # late: a disclosure of weeks ago, a dividend of last month, views and a rate of days ago
-    _load_ingested(empty_copy, world, second, END)
+    _load_ingested(warehouse, world, second, END)
     day = date(2025, 11, 10)
     world.append(
-        empty_copy,
+        warehouse,
         "politician_trades",
         day,
         clock.next_session_midnight(date(2025, 11, 14)),
@@ -114,7 +114,7 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
     )
     # an amended report of three weeks ago: ten times the profit
     world.append(
-        empty_copy,
+        warehouse,
         "fundamentals",
         date(2025, 9, 30),
         clock.next_session_midnight(date(2025, 12, 10)),
@@ -134,7 +134,7 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
         accession="amended",
     )
     world.append(
-        empty_copy,
+        warehouse,
         "corporate_actions",
         day,
         clock.ny_midnight(day),
@@ -145,7 +145,7 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
         ordinal=7,
     )
     world.append(
-        empty_copy,
+        warehouse,
         "macro_series",
         date(2025, 12, 2),
         clock.ny_midnight(date(2025, 12, 3)) + timedelta(hours=1),
@@ -156,11 +156,11 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
     )
     dbt.build(END, data_tests=False)
     names = relations(dbt.target_path("transform"), nightly=True)
-    nightly = everything(empty_copy.frame, names)
+    nightly = everything(warehouse.frame, names)
 
     state = {
         row["model"]: row["start"]
-        for row in empty_copy.rows(
+        for row in warehouse.rows(
             "select model, min(from_session) as start from intermediate.build_state group by model"
         )
     }
@@ -168,8 +168,8 @@ def test_night_by_night_equals_all_at_once(built: Built, empty_copy: Warehouse, 
     assert state["regime_inputs"] == date(2025, 12, 3)
 
     dbt.build(END, data_tests=False, full_refresh=True)
-    assert disagreements(nightly, everything(empty_copy.frame, names)) == {}
-    late = empty_copy.rows(
+    assert disagreements(nightly, everything(warehouse.frame, names)) == {}
+    late = warehouse.rows(
         "select rank from marts.signals where strategy = 'congress_aggregate' and session = '2025-11-21'"
         " and symbol = 'S011'"
     )

@@ -7,8 +7,8 @@ orders are sized with. The same comparison catches a strategy and a signal that 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +25,6 @@ from pas_lib.strategies import MarketView, all_strategies, due_sessions, strateg
 from pas_lib.strategies.base import labelled
 from pas_lib.strategies.volatility_momentum import VolatilityMomentum
 from pas_lib.warehouse import DuckWarehouse, Warehouse
-from pas_lib.warehouse.embedded import EmbeddedPostgres
 from tests.support.marts import END
 from tests.support.raw_world import RawWorld
 
@@ -41,23 +40,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def raw(
-    postgres_server: EmbeddedPostgres,
-    warehouse_template: str,
-    world: RawWorld,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def raw(dbt_world: Warehouse, world: RawWorld, slot: Path) -> Iterator[Path]:
     """The raw rows of the small history in a DuckDB file, and nothing made of them."""
-    path = tmp_path_factory.mktemp("look_ahead") / "history.duckdb"
-    admin = Warehouse(postgres_server.url())
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"create database look_ahead template {warehouse_template} strategy file_copy")
-    warehouse = Warehouse(postgres_server.url("look_ahead"))
-    world.load(warehouse)
-    copy_raw(warehouse, path)
-    with admin.connect(autocommit=True) as conn:
-        conn.execute("drop database look_ahead with (force)")
-    return path
+    path = slot.with_name("look_ahead.duckdb")  # `look_ahead` builds in a file called slot.duckdb beside it
+    world.load(dbt_world)
+    copy_raw(dbt_world, path)
+    yield path
+    path.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +55,12 @@ def known(world: RawWorld) -> list[str]:
     return [one.id for one in all_strategies() if set(one.datasets) <= set(world.tables)]
 
 
-def builder(raw: Path, project: Path = PROJECT_DIR) -> Dbt:
-    """The runner of all tests here: one folder and one target file, so that dbt parses its project once."""
-    return Dbt(str(raw.with_name("slot.duckdb")), raw.with_name("dbt"), target="duckdb", threads=2, project_dir=project)
+def judged(raw: Path, dates: Sequence[date], settings: Settings, duck: Dbt) -> dict[str, Verdict]:
+    return {one.name: one for one in look_ahead(raw, dates, END, settings, duck)}
 
 
-def judged(raw: Path, dates: Sequence[date], settings: Settings) -> dict[str, Verdict]:
-    return {one.name: one for one in look_ahead(raw, dates, END, settings, builder(raw))}
-
-
-def test_what_became_known_later_changes_nothing(raw: Path, settings: Settings, known: list[str]) -> None:
-    verdicts = judged(raw, DATES, settings)
+def test_what_became_known_later_changes_nothing(raw: Path, settings: Settings, duck: Dbt, known: list[str]) -> None:
+    verdicts = judged(raw, DATES, settings, duck)
     assert [(one.name, one.differences[:3]) for one in verdicts.values() if one.differences] == []
     for name in [*known, BOOK]:
         assert verdicts[name].compared > 500, name
@@ -85,9 +69,9 @@ def test_what_became_known_later_changes_nothing(raw: Path, settings: Settings, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_what_became_known_later_changes_nothing_at_many_dates(raw: Path, settings: Settings) -> None:
+def test_what_became_known_later_changes_nothing_at_many_dates(raw: Path, settings: Settings, duck: Dbt) -> None:
     assert len(set(MORE_DATES)) >= 24
-    verdicts = judged(raw, sorted(set(MORE_DATES)), settings)
+    verdicts = judged(raw, sorted(set(MORE_DATES)), settings, duck)
     assert [(one.name, one.differences[:3]) for one in verdicts.values() if one.differences] == []
     assert all(len(one.dates) >= 24 for one in verdicts.values())
 
@@ -107,7 +91,7 @@ class NextWeek(VolatilityMomentum):
 
 
 def test_a_strategy_and_a_model_that_cheat_are_caught(
-    raw: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raw: Path, settings: Settings, duck: Dbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
@@ -119,7 +103,7 @@ def test_a_strategy_and_a_model_that_cheat_are_caught(
     model.write_text(cheat, encoding="utf-8")
     cheats = tuple(NextWeek() if one.id == NextWeek.id else one for one in all_strategies())
     monkeypatch.setattr("pas_lib.pipeline.model.all_strategies", lambda: cheats)
-    dbt = builder(raw, project)
+    dbt = replace(duck, project_dir=project)
     names = ["congress_aggregate", "sector_risk_parity", "volatility_momentum"]
     found = look_ahead(raw, [DATES[1]], END, settings, dbt, strategies=names, how=("garbage",))
     verdicts = {one.name: one for one in found}
@@ -134,11 +118,10 @@ def test_a_strategy_and_a_model_that_cheat_are_caught(
     assert not any("ranks of" in line for line in verdicts["volatility_momentum"].differences)
 
 
-def test_the_answers_are_about_something(raw: Path, settings: Settings, known: list[str]) -> None:
-    dbt = builder(raw)
-    path = Path(dbt.url)
+def test_the_answers_are_about_something(raw: Path, settings: Settings, duck: Dbt, known: list[str]) -> None:
+    path = Path(duck.url)
     path.write_bytes(raw.read_bytes())
-    dbt.build(END, data_tests=False, select=["+signals", "+daily_returns", "+regime_inputs", "+top_scores"])
+    duck.build(END, data_tests=False, select=["+signals", "+daily_returns", "+regime_inputs", "+top_scores"])
     day = DATES[2]
     found = answers(DuckWarehouse(path), day, END, settings)
     assert {"CCI", "S", "share", "holding", "sized at", "top_scores"} <= {key[1] for key in found.numbers}
@@ -154,9 +137,9 @@ def test_the_answers_are_about_something(raw: Path, settings: Settings, known: l
     assert sum(key[1] == "holding" for key in found.numbers) > 20
 
 
-def test_a_date_without_a_future_proves_nothing(raw: Path, settings: Settings) -> None:
+def test_a_date_without_a_future_proves_nothing(raw: Path, settings: Settings, duck: Dbt) -> None:
     with pytest.raises(PasError, match="nothing would be proved"):
-        judged(raw, [date(2026, 1, 30)], settings)
+        judged(raw, [date(2026, 1, 30)], settings, duck)
 
 
 def test_dates_are_spread_over_weeks_and_months() -> None:

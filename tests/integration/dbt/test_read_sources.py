@@ -10,7 +10,7 @@ import pytest
 
 from pas_lib.dbt import PROJECT_DIR, Dbt
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.mirror import publish
+from tests.support.marts import mirrored
 from tests.support.raw_world import RawWorld
 
 DAY = date(2025, 4, 17)
@@ -33,23 +33,21 @@ def rows() -> RawWorld:
 
 
 @pytest.mark.slow
-def test_two_sources_of_a_dataset_count_once_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_two_sources_of_a_dataset_count_once_on_both_engines(warehouse: Warehouse, dbt_work: Path, slot: Path) -> None:
     rows().load(warehouse)
     select = ["stg_raw__lobbying", "stg_raw__macro_series"]
     query = (
         "select source, amount as figure from staging.stg_raw__lobbying"
         " union all select source, value from staging.stg_raw__macro_series order by 1"
     )
-    path = tmp_path / "history.duckdb"
-    publish(path, warehouse, datetime(2026, 1, 2, tzinfo=UTC))
+    mirrored(slot, warehouse, datetime(2026, 1, 2, tzinfo=UTC))
 
     def read(**read_sources: list[str]) -> list[tuple[object, ...]]:
-        work = tmp_path / "work"
-        Dbt(warehouse.url, work, threads=1, read_sources=read_sources).build(END, select=select, data_tests=False)
-        duck = Dbt(str(path), work, target="duckdb", threads=1, read_sources=read_sources)
+        Dbt(warehouse.url, dbt_work, threads=1, read_sources=read_sources).build(END, select=select, data_tests=False)
+        duck = Dbt(str(slot), dbt_work, target="duckdb", threads=1, read_sources=read_sources)
         duck.build(END, select=select, data_tests=False)
         found = [tuple(row.values()) for row in warehouse.rows(query)]
-        with duckdb.connect(str(path), read_only=True) as conn:
+        with duckdb.connect(str(slot), read_only=True) as conn:
             assert conn.execute(query).fetchall() == found
         return found
 

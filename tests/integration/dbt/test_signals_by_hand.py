@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import log
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pas_lib.dbt import Dbt
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.embedded import EmbeddedPostgres
-from pas_lib.warehouse.mirror import publish
 from tests.support.hand_world import D, HandWorld
-from tests.support.marts import duckdb_frame
+from tests.support.marts import duckdb_frame, mirrored
 
 #: strategy -> symbols with their scores, best first
 EXPECTED: dict[str, dict[str, float]] = {
@@ -41,23 +40,17 @@ Frame = Callable[[str], pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def frames(
-    postgres_server: EmbeddedPostgres, warehouse_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Frame]]:
+    dbt_world: Warehouse, dbt_work: Path, slot: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Frame]:
     """Return a query function for each engine."""
-    admin = Warehouse(postgres_server.url())
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"create database by_hand template {warehouse_template} strategy file_copy")
-    warehouse = Warehouse(postgres_server.url("by_hand"))
-    HandWorld().load(warehouse)
-    folder = tmp_path_factory.mktemp("by_hand")
-    path = folder / "by_hand.duckdb"
-    publish(path, warehouse, datetime(2026, 1, 2, tzinfo=UTC))
+    HandWorld().load(dbt_world)
+    mirrored(slot, dbt_world, datetime(2026, 1, 2, tzinfo=UTC))
     select = [f"+{model}" for model in sorted(set(_MODELS.values()))]
-    Dbt(warehouse.url, folder / "work", threads=2).build(D, select=select, data_tests=False)
-    Dbt(str(path), folder / "work", target="duckdb", threads=2).build(D, select=select, data_tests=False)
-    yield {"pg": warehouse.frame, "duckdb": duckdb_frame(path)}
-    with admin.connect(autocommit=True) as conn:
-        conn.execute("drop database by_hand with (force)")
+    Dbt(dbt_world.url, dbt_work, threads=2).build(D, select=select, data_tests=False)
+    Dbt(str(slot), dbt_work, target="duckdb", threads=2).build(D, select=select, data_tests=False)
+    kept = tmp_path_factory.mktemp("by_hand") / "by_hand.duckdb"
+    kept.write_bytes(slot.read_bytes())
+    return {"pg": dbt_world.frame, "duckdb": duckdb_frame(kept)}
 
 
 @pytest.mark.parametrize("engine", ["pg", "duckdb"])

@@ -11,7 +11,7 @@ from pas_lib.dbt import Dbt
 from pas_lib.pipeline.explain import raw_rows
 from pas_lib.strategies import strategy
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.mirror import publish
+from tests.support.marts import mirrored
 from tests.support.raw_world import RawWorld
 
 DAY = date(2025, 4, 17)
@@ -132,10 +132,12 @@ def rows() -> RawWorld:
     return world
 
 
-def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_amendments_corrections_and_repetitions_on_both_engines(
+    warehouse: Warehouse, dbt_work: Path, slot: Path
+) -> None:
     rows().load(warehouse)
     select = ["stg_raw__lobbying", "stg_raw__gov_contracts", "stg_raw__politician_trades", "int_unmatched_names"]
-    result = Dbt(warehouse.url, tmp_path / "work", threads=2).build(date(2025, 12, 31), select=select)
+    result = Dbt(warehouse.url, dbt_work, threads=2).build(date(2025, 12, 31), select=select)
     assert result.count("pass") >= 12
     lobbying = (
         "select filing_id, ordinal, amount, known_at, superseded_at from staging.stg_raw__lobbying"
@@ -175,10 +177,9 @@ def test_amendments_corrections_and_repetitions_on_both_engines(warehouse: Wareh
         ("C", at(2025, 4, 15, 4), disclosed, None),
     ]
     assert [tuple(row.values()) for row in warehouse.rows(chain)] == corrections
-    path = tmp_path / "history.duckdb"
-    publish(path, warehouse, at(2026, 1, 2))
-    Dbt(str(path), tmp_path / "work", target="duckdb", threads=1).build(date(2025, 12, 31), select=select)
-    with duckdb.connect(str(path), read_only=True) as conn:
+    mirrored(slot, warehouse, at(2026, 1, 2))
+    Dbt(str(slot), dbt_work, target="duckdb", threads=1).build(date(2025, 12, 31), select=select)
+    with duckdb.connect(str(slot), read_only=True) as conn:
         conn.execute("set timezone = 'UTC'")
         assert conn.execute(lobbying).fetchall() == expected
         assert conn.execute(contracts).fetchall() == versions

@@ -209,7 +209,12 @@ def unfiled(world: World) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_official_filings_tell_what_quiver_tells(warehouse: Warehouse, tmp_path: Path, monkeypatch):
+@pytest.fixture
+def warehouse(dbt_warehouse: Warehouse) -> Warehouse:
+    return dbt_warehouse
+
+
+def test_the_official_filings_tell_what_quiver_tells(warehouse: Warehouse, dbt_work: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(house_clerk, "BATCH", 1000)
     monkeypatch.setattr(senate_efd, "BATCH", 1000)
     begin = date(2025, 6, 2)
@@ -230,7 +235,7 @@ def test_the_official_filings_tell_what_quiver_tells(warehouse: Warehouse, tmp_p
             )
             pull(settings, warehouse, session, start=begin)
     model = "stg_raw__politician_trades"
-    result = Dbt(warehouse.url, tmp_path / "dbt", threads=1).build(FRIDAY, unit_tests=True, select=(model,))
+    result = Dbt(warehouse.url, dbt_work, threads=1).build(FRIDAY, unit_tests=True, select=(model,))
     assert result.count("error") == result.count("fail") == 0
     for session, expected in shown.items():
         at = decision_time(session)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from pas_lib.clock import clock_for
 from pas_lib.dbt import Dbt
@@ -14,13 +15,20 @@ from pas_lib.ingest import ingest, road
 from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.sources import source
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.mirror import publish
+from tests.support.marts import mirrored
 from tests.support.road import EVENING, settings_at
 
 FRIDAY = date(2026, 1, 30)
 
 
-def test_staging_of_insiders_and_ratings(warehouse: Warehouse, tmp_path: Path, monkeypatch):
+@pytest.fixture
+def warehouse(dbt_warehouse: Warehouse) -> Warehouse:
+    return dbt_warehouse
+
+
+def test_staging_of_insiders_and_ratings(
+    warehouse: Warehouse, dbt_work: Path, slot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running_sandbox(tmp_path / "sandbox") as sandbox:
         settings = settings_at(sandbox.url, warehouse.url, tmp_path)
         clock = clock_for(settings)
@@ -31,7 +39,7 @@ def test_staging_of_insiders_and_ratings(warehouse: Warehouse, tmp_path: Path, m
         window = {"start": date(2025, 6, 2), "end": date(2026, 1, 29)}
         ingest("insider_buying", FRIDAY, settings=settings, clock=clock, warehouse=warehouse, **window)
     models = ("stg_raw__insider_buying", "stg_raw__analyst_ratings")
-    result = Dbt(warehouse.url, tmp_path / "dbt", threads=1).build(FRIDAY, unit_tests=True, select=models)
+    result = Dbt(warehouse.url, dbt_work, threads=1).build(FRIDAY, unit_tests=True, select=models)
     assert result.count("error") == result.count("fail") == 0
     counts = warehouse.rows(
         "select (select count(*) from raw.insider_buying) as filed,"
@@ -54,11 +62,8 @@ def test_staging_of_insiders_and_ratings(warehouse: Warehouse, tmp_path: Path, m
     assert kept["n"] > 100
 
     # The mirror says the same, row by row.
-    mirror = tmp_path / "history.duckdb"
-    publish(mirror, warehouse, EVENING)
-    with duckdb.connect(str(mirror)) as conn:
-        conn.execute("drop schema if exists staging cascade")
-    Dbt(str(mirror), tmp_path / "duck", target="duckdb", threads=1).build(FRIDAY, data_tests=False, select=models)
+    mirror = mirrored(slot, warehouse, EVENING)
+    Dbt(str(mirror), dbt_work, target="duckdb", threads=1).build(FRIDAY, data_tests=False, select=models)
     with duckdb.connect(str(mirror), read_only=True) as conn:
         for model, columns in (
             ("stg_raw__insider_buying", "row_id, extract(epoch from superseded_at), shares, code, is_amendment"),

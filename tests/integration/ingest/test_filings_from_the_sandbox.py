@@ -23,7 +23,7 @@ from pas_lib.settings import Settings
 from pas_lib.sources import Ask, source
 from pas_lib.sources.http import Client
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.mirror import publish
+from tests.support.marts import mirrored
 from tests.support.road import EVENING, settings_at
 
 FRIDAY = date(2026, 1, 30)
@@ -152,7 +152,14 @@ def step(sandbox: RunningSandbox) -> None:
         requests.post(f"{sandbox.url}/sandbox/advance", json={"to": to}, timeout=10).raise_for_status()
 
 
-def test_sessions_are_collected_exactly_once_and_staging_shows_them(warehouse: Warehouse, tmp_path: Path):
+@pytest.fixture
+def warehouse(dbt_warehouse: Warehouse) -> Warehouse:
+    return dbt_warehouse
+
+
+def test_sessions_are_collected_exactly_once_and_staging_shows_them(
+    warehouse: Warehouse, dbt_work: Path, slot: Path, tmp_path: Path
+):
     with running_sandbox(tmp_path / "sandbox") as sandbox:
         settings = settings_at(sandbox.url, warehouse.url, tmp_path)
         clock, session, written = clock_for(settings), FRIDAY, 0
@@ -190,7 +197,7 @@ def test_sessions_are_collected_exactly_once_and_staging_shows_them(warehouse: W
         assert warehouse.rows("select count(*) as n, max(row_id) as last from raw.filings") == before
 
     models = ("stg_raw__filings", "+int_filings_mapped")
-    result_ = Dbt(warehouse.url, tmp_path / "dbt", threads=1).build(FRIDAY, unit_tests=True, select=models)
+    result_ = Dbt(warehouse.url, dbt_work, threads=1).build(FRIDAY, unit_tests=True, select=models)
     assert result_.count("error") == result_.count("fail") == 0
     doubled = warehouse.rows(
         "select count(*) as n from (select entity, accession from staging.stg_raw__filings where kind = 'filing'"
@@ -216,11 +223,8 @@ def test_sessions_are_collected_exactly_once_and_staging_shows_them(warehouse: W
     assert {row["matched_by"] for row in mapped} == {"cik", "symbol"}
     assert sum(row["securities"] for row in mapped) > 40
 
-    mirror = tmp_path / "history.duckdb"
-    publish(mirror, warehouse, EVENING)
-    with duckdb.connect(str(mirror)) as conn:
-        conn.execute("drop schema if exists staging cascade")
-    Dbt(str(mirror), tmp_path / "duck", target="duckdb", threads=1).build(FRIDAY, data_tests=False, select=models)
+    mirror = mirrored(slot, warehouse, EVENING)
+    Dbt(str(mirror), dbt_work, target="duckdb", threads=1).build(FRIDAY, data_tests=False, select=models)
     with duckdb.connect(str(mirror), read_only=True) as conn:
         for query in (
             "select row_id, extract(epoch from superseded_at), form, filed, is_estimate from staging.stg_raw__filings"

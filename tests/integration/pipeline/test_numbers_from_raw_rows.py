@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,6 @@ from pas_lib.pipeline.model import stored_weights
 from pas_lib.sandbox.testing import running_sandbox
 from pas_lib.settings import Settings, load_settings
 from pas_lib.warehouse import Warehouse
-from pas_lib.warehouse.embedded import EmbeddedPostgres
 from tests.integration.pipeline.test_decide import Planner
 
 KEYS = {
@@ -74,14 +74,10 @@ class Decided:
 
 
 @pytest.fixture(scope="module")
-def decided(
-    postgres_server: EmbeddedPostgres, warehouse_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Decided]:
+def decided(dbt_world: Warehouse, dbt_work: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decided]:
     home = tmp_path_factory.mktemp("numbers")
-    admin = Warehouse(postgres_server.url())
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"create database numbers template {warehouse_template} strategy file_copy")
-    warehouse = Warehouse(postgres_server.url("numbers"))
+    (home / "dbt").symlink_to(dbt_work)
+    warehouse = dbt_world
     with running_sandbox(home / "sandbox", small=True) as sandbox:
         env = {
             "PAS_HOME": str(home),
@@ -97,8 +93,6 @@ def decided(
         Dbt.from_settings(settings).build(session, data_tests=False)
         decide(session, settings, clock, warehouse, planner=Planner())
         yield Decided(settings, clock, warehouse, session)
-    with admin.connect(autocommit=True) as conn:
-        conn.execute("drop database numbers with (force)")
 
 
 def _levels(decided: Decided, at: datetime) -> pd.DataFrame:

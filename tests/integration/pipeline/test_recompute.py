@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,6 +24,7 @@ from pas_lib.settings import Settings, load_settings
 from pas_lib.sources.registry import read_sources
 from pas_lib.warehouse import DuckWarehouse, Warehouse
 from pas_lib.warehouse.embedded import EmbeddedPostgres
+from tests.conftest import database
 from tests.integration.pipeline.test_decide import Planner
 from tests.integration.pipeline.test_whole_session import table_counts
 from tests.support.raw_world import RawWorld
@@ -34,7 +33,6 @@ from tests.support.raw_world import RawWorld
 FIRST, SECOND = date(2025, 12, 30), date(2025, 12, 31)
 FRIDAY = date(2025, 12, 26)
 Pas = Callable[..., tuple[int, dict, str]]
-_numbers = itertools.count(1)
 
 
 def evening(session: date) -> datetime:
@@ -87,36 +85,29 @@ class Decided:
         )
 
 
-@contextmanager
-def database(server: EmbeddedPostgres, template: str, home: Path) -> Iterator[Decided]:
-    admin, name = Warehouse(server.url()), f"recompute_{next(_numbers)}"
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"create database {name} template {template} strategy file_copy")
-    warehouse = Warehouse(server.url(name))
-    yield Decided(warehouse, load_settings({"PAS_HOME": str(home), "PAS_DATABASE_URL": warehouse.url}, root=home), home)
-    with admin.connect(autocommit=True) as conn:
-        conn.execute(f"drop database {name} with (force)")
+def settings_for(warehouse: Warehouse, home: Path) -> Settings:
+    return load_settings({"PAS_HOME": str(home), "PAS_DATABASE_URL": warehouse.url}, root=home)
 
 
 @pytest.fixture(scope="module")
-def decided(
-    postgres_server: EmbeddedPostgres, warehouse_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Decided]:
+def decided(dbt_world: Warehouse, dbt_work: Path, tmp_path_factory: pytest.TempPathFactory) -> Decided:
+    home = tmp_path_factory.mktemp("recompute")
+    (home / "dbt").symlink_to(dbt_work)
+    made = Decided(dbt_world, settings_for(dbt_world, home), home)
     world = World()
     world.fetched = clock.decision_time(FIRST) - timedelta(hours=2)
-    with database(postgres_server, warehouse_template, tmp_path_factory.mktemp("recompute")) as made:
-        for session, before in ((FIRST, None), (SECOND, evening(FIRST))):
-            world.load(made.warehouse, known_until=evening(session), known_after=before)
-            made.build(session)
-            decide(session, made.settings, FixedClock(evening(session)), made.warehouse, planner=Planner())
-        yield made
+    for session, before in ((FIRST, None), (SECOND, evening(FIRST))):
+        world.load(made.warehouse, known_until=evening(session), known_after=before)
+        made.build(session)
+        decide(session, made.settings, FixedClock(evening(session)), made.warehouse, planner=Planner())
+    return made
 
 
 @pytest.fixture
-def own(decided: Decided, postgres_server: EmbeddedPostgres) -> Iterator[Decided]:
+def own(decided: Decided, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Decided]:
     """A copy that a test may change."""
-    with database(postgres_server, str(conninfo_to_dict(decided.warehouse.url)["dbname"]), decided.home) as made:
-        yield made
+    for warehouse in database(postgres_server, str(conninfo_to_dict(decided.warehouse.url)["dbname"])):
+        yield Decided(warehouse, settings_for(warehouse, tmp_path), tmp_path)
 
 
 @pytest.fixture

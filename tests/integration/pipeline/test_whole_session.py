@@ -52,7 +52,14 @@ def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def configured(sandbox: RunningSandbox, warehouse: Warehouse, tmp_path: Path) -> Settings:
+def warehouse(dbt_warehouse: Warehouse) -> Warehouse:
+    return dbt_warehouse
+
+
+@pytest.fixture
+def configured(sandbox: RunningSandbox, warehouse: Warehouse, dbt_work: Path, tmp_path: Path) -> Settings:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dbt").symlink_to(dbt_work)
     env = {
         "PAS_HOME": str(tmp_path / "home"),
         "PAS_SANDBOX_URL": sandbox.url,
