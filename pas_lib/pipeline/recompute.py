@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -198,17 +198,44 @@ def as_it_was(
     from pas_lib.dbt import Dbt
     from pas_lib.warehouse.mirror import extract
 
-    with tempfile.TemporaryDirectory(prefix="pas-recompute-") as folder:
-        path = Path(folder) / "recompute.duckdb"
+    with _place(settings) as folder:
+        path = folder / "recompute.duckdb"
         sent = extract(path, warehouse, _cut(decision, inputs.get("raw", {})))
         with duckdb.connect(str(path)) as conn:
             conn.execute("set timezone = 'UTC'")
             _set_back(conn, decision.decided_at)
         dbt = Dbt.from_settings(settings)
         read = inputs.get("sources", dbt.read_sources)
-        dbt = replace(dbt, url=str(path), target="duckdb", work_dir=Path(folder) / "dbt", read_sources=read)
+        dbt = replace(dbt, url=str(path), target="duckdb", work_dir=folder / "dbt", read_sources=read)
         dbt.build(decision.session, data_tests=False, select=[f"+{name}" for name in _MARTS])
         yield DuckWarehouse(path), sum(count for name, count in sent.items() if name.startswith("raw."))
+
+
+@contextmanager
+def _place(settings: Settings) -> Iterator[Path]:
+    """Give a folder for the copy: always the same one, because dbt parses its project anew for another path.
+
+    Where somebody else works in it, or nothing can be written there, it is one that goes away.
+    """
+    import fcntl
+
+    folder = settings.home / "recompute"
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((folder / "lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pas-recompute-")))
+        copies = (folder / "recompute.duckdb", folder / "recompute.duckdb.wal")
+        # A run that was killed leaves its copy.
+        for each in copies:
+            each.unlink(missing_ok=True)
+        try:
+            yield folder
+        finally:
+            for each in copies:
+                each.unlink(missing_ok=True)
 
 
 def _cut(decision: Decision, known: Mapping[str, int]) -> Callable[[str], str | None]:
