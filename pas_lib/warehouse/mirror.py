@@ -240,14 +240,13 @@ def extract(path: Path, warehouse: Warehouse, condition: Callable[[str], str | N
             target.execute("set timezone = 'UTC'")
             for schema in SCHEMAS:
                 target.execute(f"create schema {schema}")
-            for table in source.tables():
-                where = condition(table.full)
-                if where is not None:
-                    _ensure(target, table)
-                    sent[table.full] = _insert(source, target, table, where)
-                    for column in table.columns:
-                        if column.type in ("json", "jsonb"):
-                            target.execute(f'alter table {table.full} alter "{column.name}" type json')
+            wanted = {table: where for table in source.tables() if (where := condition(table.full)) is not None}
+            _ensure(target, list(wanted))
+            for table, where in wanted.items():
+                sent[table.full] = _insert(source, target, table, where)
+                for column in table.columns:
+                    if column.type in ("json", "jsonb"):
+                        target.execute(f'alter table {table.full} alter "{column.name}" type json')
     except duckdb.Error as error:
         raise WarehouseError(f"{path.name} could not be written: {str(error).strip().splitlines()[0]}") from None
     return sent
@@ -351,9 +350,9 @@ def _bring_over(source: _Source, target: duckdb.DuckDBPyConnection, tables: list
     ).fetchall():
         if f"{schema}.{name}" not in wanted:
             target.execute(f'drop {"view" if kind == "VIEW" else "table"} "{schema}"."{name}"')
+    _ensure(target, tables)
     sent: dict[str, int] = {}
     for table in tables:
-        _ensure(target, table)
         if _one(target, f"select count(*) from {table.full}")[0] == 0:  # noqa: S608 - names of the catalogue
             sent[table.full] = _insert(source, target, table, "true")
         elif table.is_appended:
@@ -365,19 +364,22 @@ def _bring_over(source: _Source, target: duckdb.DuckDBPyConnection, tables: list
     return sent
 
 
-def _ensure(target: duckdb.DuckDBPyConnection, table: _Table) -> None:
-    """Create the table, anew if its columns changed."""
-    declared = [(column.name, column.duckdb_type) for column in table.columns]
-    found = target.execute(
-        "select column_name, data_type from information_schema.columns"
-        " where table_schema = ? and table_name = ? order by ordinal_position",
-        [table.schema, table.name],
-    ).fetchall()
-    if [(name, kind) for name, kind in found] == declared:
-        return
-    target.execute(f"drop table if exists {table.full}")
-    body = ", ".join(f'"{name}" {kind}' for name, kind in declared)
-    target.execute(f"create table {table.full} ({body})")
+def _ensure(target: duckdb.DuckDBPyConnection, tables: list[_Table]) -> None:
+    """Create the tables, anew those whose columns changed; in one transaction, for each is a wait for the disk."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for schema, name, column, kind in target.execute(
+        "select table_schema, table_name, column_name, data_type from information_schema.columns"
+        " where table_schema in ('raw', 'marts', 'ops') order by table_schema, table_name, ordinal_position"
+    ).fetchall():
+        found.setdefault(f"{schema}.{name}", []).append((column, kind))
+    target.begin()
+    for table in tables:
+        declared = [(column.name, column.duckdb_type) for column in table.columns]
+        if found.get(table.full) != declared:
+            body = ", ".join(f'"{name}" {kind}' for name, kind in declared)
+            target.execute(f"drop table if exists {table.full}")
+            target.execute(f"create table {table.full} ({body})")
+    target.commit()
 
 
 def _append(source: _Source, target: duckdb.DuckDBPyConnection, table: _Table) -> int:
