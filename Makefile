@@ -6,6 +6,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Of the tests; the long ones wait now and then, so that one more than there are processors may pay.
+WORKERS ?= 2
 # The newest Python among the supported ones that really starts (a shim may exist for one that is not installed).
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then echo $$p; break; fi; done)
@@ -50,14 +52,14 @@ uninstall-service: $(STAMP) ## Stop the service and take it away; data stays
 	@$(BIN)/python -m pas_lib.stack uninstall-service
 
 # In the order of their names (e2e, integration, unit) the longest files come first, so that no worker is idle at the end.
-test: $(STAMP) ## Run the tests on real engines (less than twenty minutes on two processors)
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --timeout 600
+test: $(STAMP) ## Run the tests on real engines, in WORKERS processes (less than twenty minutes on two processors)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 600
 
 test-fast: $(STAMP) ## Run the tests that need no server (at most a minute)
 	$(BIN)/python -m pytest tests/unit -m "not slow and not airflow" -q -n 2 --timeout 60
 
 test-full: $(STAMP) ## Run all tests, the long fault and kill matrices included
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 1800
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 1800
 
 lint: $(STAMP) ## Check style, import rules and types
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -57,9 +57,10 @@ class Decided:
     warehouse: Warehouse
     settings: Settings
     home: Path
+    work: Path
 
     def build(self, session: date) -> None:
-        Dbt.from_settings(self.settings).build(session, data_tests=False)
+        replace(Dbt.from_settings(self.settings), work_dir=self.work).build(session, data_tests=False)
 
     def late_purchase(self, symbol: str, ingested_at: datetime) -> None:
         """A purchase that was disclosed before the last Friday and collected later: the largest of all."""
@@ -92,8 +93,7 @@ def settings_for(warehouse: Warehouse, home: Path) -> Settings:
 @pytest.fixture(scope="module")
 def decided(dbt_world: Warehouse, dbt_work: Path, tmp_path_factory: pytest.TempPathFactory) -> Decided:
     home = tmp_path_factory.mktemp("recompute")
-    (home / "dbt").symlink_to(dbt_work)
-    made = Decided(dbt_world, settings_for(dbt_world, home), home)
+    made = Decided(dbt_world, settings_for(dbt_world, home), home, dbt_work)
     world = World()
     world.fetched = clock.decision_time(FIRST) - timedelta(hours=2)
     for session, before in ((FIRST, None), (SECOND, evening(FIRST))):
@@ -107,7 +107,7 @@ def decided(dbt_world: Warehouse, dbt_work: Path, tmp_path_factory: pytest.TempP
 def own(decided: Decided, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Decided]:
     """A copy that a test may change."""
     for warehouse in database(postgres_server, str(conninfo_to_dict(decided.warehouse.url)["dbname"])):
-        yield Decided(warehouse, settings_for(warehouse, tmp_path), tmp_path)
+        yield Decided(warehouse, settings_for(warehouse, decided.home), decided.home, tmp_path)
 
 
 @pytest.fixture
