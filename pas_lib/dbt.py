@@ -310,8 +310,7 @@ class Dbt:
                 statuses[node["unique_id"]] = node["status"]
                 timings[node["unique_id"]] = float(node["execution_time"])
                 if node["status"] in _BAD and not (reason and reason.startswith("node ")):
-                    detail = (node.get("message") or "").strip().splitlines()
-                    reason = f"node {node['unique_id']} {node['status']}: {' '.join(d.strip() for d in detail[:3])}"
+                    reason = f"node {node['unique_id']} {node['status']}: {_detail(node)}"
         if reason is not None:
             raise DbtError(f"dbt {arguments[0]} failed: {reason}", hint=f"its log is {folder / 'dbt.log'}")
         return DbtResult(tuple(arguments), seconds, statuses, timings, folder)
@@ -382,6 +381,13 @@ def _in_own_process(command: list[str], environment: Mapping[str, str]) -> str |
         return None
     lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
     return " ".join(lines[-3:])[:500] if lines else f"exit status {done.returncode}"
+
+
+def _detail(node: Mapping[str, Any]) -> str:
+    """Return what a node of ``run_results.json`` says went wrong: of a test what it found, else dbt's message."""
+    found = (node.get("adapter_response") or {}).get("_message") if node["status"] == "fail" else None
+    lines = str(found or node.get("message") or "").strip().splitlines()
+    return " ".join(line.strip() for line in lines[:3])
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,12 +7,16 @@
 
 {% macro build_state() -%} {{ target.database }}.intermediate.build_state {%- endmacro %}
 
+{% macro build_entities() -%} {{ target.database }}.intermediate.build_entities {%- endmacro %}
+
 {% macro create_build_state() -%}
     {%- if execute -%}
     create schema if not exists intermediate;
     create table if not exists {{ build_state() }} (
         model text, stage text, source_table text, row_id bigint, built_to date, from_session date
-    )
+    );
+    create table if not exists {{ build_entities() }} (model text, stage text, entity text);
+    {{ create_test_state() }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -127,6 +131,7 @@
 {#- After the model: what was noted is done. Runs in the model's transaction. -#}
 {% macro mark_built(model) -%}
     {%- if execute -%}
+    {{ note_untested(model) }}
     delete from {{ build_state() }} where model = '{{ model }}' and stage = 'done';
     update {{ build_state() }} set stage = 'done' where model = '{{ model }}'
     {%- endif -%}
@@ -164,27 +169,40 @@
     {{ return(['prices', 'corporate_actions', 'securities', 'universe', 'fundamentals', 'insider_buying']) }}
 {%- endmacro %}
 
-{#- For models without sessions, made anew entity by entity: note what came in since. -#}
-{% macro note_new_entities(model, dataset) -%}
+{#- For models without sessions, made anew entity by entity: note which ones, `entities` being a query for them that asks for
+    the rows that came in with `new_row`. -#}
+{% macro note_new_entities(model, datasets, entities, column='entity') -%}
     {%- if execute -%}
     delete from {{ build_state() }} where model = '{{ model }}' and stage = 'pending';
+    delete from {{ build_entities() }} where model = '{{ model }}' and stage = 'pending';
+    {%- for dataset in datasets %}
     insert into {{ build_state() }} (model, stage, source_table, row_id)
     select '{{ model }}', 'pending', '{{ read_table(dataset) }}', coalesce(max(row_id), 0) from {{ source('raw', dataset) }};
-    {{ remember('row_' ~ model,
+    {{ remember('row_' ~ model ~ '_' ~ dataset,
         "select coalesce(max(row_id), 0) from " ~ build_state() ~ " where model = '" ~ model ~ "' and stage = 'done'"
-        ~ " and source_table = '" ~ read_table(dataset) ~ "'") }}
+        ~ " and source_table = '" ~ read_table(dataset) ~ "'") }};
+    {%- endfor %}
+    {%- if is_incremental() %}
+    insert into {{ build_entities() }} (model, stage, entity)
+    select '{{ model }}', 'pending', entity from ({{ entities }}) as touched group by entity;
+    delete from {{ this }} where {{ new_entities(model, column) }}
+    {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{#- The entities of these rows. -#}
-{% macro new_entities(model, dataset) -%}
-    entity in (select entity from {{ source('raw', dataset) }} where row_id > {{ remembered('row_' ~ model, 'bigint') }})
+{#- Last row of a dataset that the model has seen. -#}
+{% macro new_row(model, dataset) -%}
+    {{ remembered('row_' ~ model ~ '_' ~ dataset, 'bigint') }}
 {%- endmacro %}
 
-{% macro delete_new_entities(model, dataset) -%}
-    {%- if execute and is_incremental() -%}
-    delete from {{ this }} where {{ new_entities(model, dataset) }}
-    {%- endif -%}
+{#- The condition that something of the entity came in. -#}
+{% macro new_entities(model, column='entity') -%}
+    {{ column }} in (select entity from {{ build_entities() }} where model = '{{ model }}' and stage = 'pending')
+{%- endmacro %}
+
+{#- Entities of which rows came in. -#}
+{% macro entities_of(model, dataset) -%}
+    select entity from {{ source('raw', dataset) }} where row_id > {{ new_row(model, dataset) }}
 {%- endmacro %}
 
 {#- The last decision before the first session to compute: what was known by then is built. -#}

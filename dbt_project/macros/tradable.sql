@@ -20,6 +20,9 @@ candidates as (
         on {{ relation }}.security_id = bars.security_id
         and {{ relation }}.session = bars.session
     where versions.asset_class in ({{ literals(asset_classes) }})
+    {%- if is_incremental() %}
+        and bars.session >= {{ reprocess_from(this.name) }}
+    {%- endif %}
 )
 {%- endmacro %}
 

@@ -1,8 +1,16 @@
-{{ config(indexes=pg_indexes([{'columns': ['security_id', 'event_date']}])) }}
+-- depends_on: {{ ref('stg_raw__filings') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ note_new_entities('int_filings_mapped', ['filings', 'securities'], new_filers('int_filings_mapped')) }}",
+    post_hook="{{ mark_built('int_filings_mapped') }}",
+    indexes=pg_indexes([{'columns': ['security_id', 'event_date']}, {'columns': ['entity']}])
+) }}
 -- Filings and expected dates of earnings per security: by the company's CIK, which all its share classes have in common,
 -- else by the symbol it was asked under, of the security that had it then.
 with lines as (
-    select * from {{ ref('stg_raw__filings') }}
+    {{ filing_versions(new_entities('int_filings_mapped')) if is_incremental() else 'select * from ' ~ ref('stg_raw__filings') }}
 ),
 
 -- the first CIK stated of a security: what is stated later changes nothing about the past
@@ -40,6 +48,7 @@ matches as (
 
 select
     matches.security_id,
+    lines.entity,
     lines.kind,
     lines.accession,
     lines.form,

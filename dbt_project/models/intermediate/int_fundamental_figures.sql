@@ -4,8 +4,8 @@
     incremental_strategy='append',
     on_schema_change='fail',
     pre_hook=[
-        "{{ note_new_entities('int_fundamental_figures', 'fundamentals') }}",
-        "{{ delete_new_entities('int_fundamental_figures', 'fundamentals') }}",
+        "{{ note_new_entities('int_fundamental_figures', ['fundamentals'],
+            entities_of('int_fundamental_figures', 'fundamentals')) }}",
     ],
     post_hook="{{ mark_built('int_fundamental_figures') }}",
     indexes=pg_indexes([{'columns': ['entity', 'period_end']}, {'columns': ['known_at']}, {'columns': ['superseded_at']}])
@@ -18,7 +18,7 @@ with items (item, priority, concept) as (
 
 -- all figures of the companies of which something came in
 facts as (
-    {{ fundamental_versions(new_entities('int_fundamental_figures', 'fundamentals')) }}
+    {{ fundamental_versions(new_entities('int_fundamental_figures')) }}
 )
 {%- endif %}
 

@@ -79,7 +79,7 @@ purchases as (
         symbols.security_id,
         dates.session,
         sum(coalesce(lines.value, lines.shares * lines.price)) as bought
-    from {{ ref('stg_raw__insider_buying') }} as lines
+    from {{ ref('int_insider_lines') }} as lines
     inner join dates
         on lines.first_known_at > dates.decision_at - interval '91 days'
         and {{ current_at('lines', 'dates.decision_at') }}
@@ -93,7 +93,7 @@ purchases as (
 
 -- nobody's purchases are known before any were collected
 insiders_known as (
-    select min(known_at) as since from {{ ref('stg_raw__insider_buying') }}
+    select min(known_at) as since from {{ ref('int_insider_lines') }}
 ),
 
 raw_components as (

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pas_lib import clock
-from pas_lib.dbt import Dbt, DbtError
+from pas_lib.dbt import Dbt
 from pas_lib.warehouse import Warehouse, copy_arrow
 from tests.support.marts import DATED, END, Built, differences, disagreements, duckdb_frame, everything, read, relations
 from tests.support.raw_world import RawWorld
@@ -183,17 +183,3 @@ def test_a_build_for_a_past_session_keeps_the_later_ones(on_duckdb: Path, slot: 
     duck.build(CUT, data_tests=False)
     for mart in DATED:
         assert differences(read(duckdb_frame(on_duckdb), mart), read(duckdb_frame(slot), mart)) == [], mart
-
-
-def test_a_failing_data_test_fails_the_build_and_retry_runs_it_again(on_duckdb: Path, slot: Path, duck: Dbt) -> None:
-    slot.write_bytes(on_duckdb.read_bytes())
-    with duckdb.connect(str(slot)) as conn:
-        conn.execute("insert into marts.regime_inputs select * from marts.regime_inputs limit 1")
-    with pytest.raises(DbtError, match="unique_combination_regime_inputs"):
-        duck.build(END, select=["regime_inputs"])
-    with duckdb.connect(str(slot)) as conn:
-        conn.execute("create or replace table marts.regime_inputs as select distinct * from marts.regime_inputs")
-    # the build of a selection belongs to the part 'transform'
-    again = duck.retry(END)
-    assert any("unique_combination_regime_inputs" in node for node in again.statuses)
-    assert set(again.statuses.values()) <= {"pass", "success"}

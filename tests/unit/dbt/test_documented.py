@@ -30,7 +30,7 @@ def test_a_mart_tells_its_grain_and_every_column(file: Path) -> None:
     for column in model["columns"]:
         assert column["data_type"], column
         assert len(column["description"]) > 5, column
-    assert any("unique_combination" in test for test in model["data_tests"])
+    assert any("unique_combination" in test or test["rules"]["arguments"]["keys"] for test in model["data_tests"])
 
 
 def test_contracts_are_enforced_for_all_marts() -> None:

@@ -93,7 +93,8 @@ def test_every_mart_has_a_contract_a_grain_and_described_columns() -> None:
             model = described[path.stem]
             assert "Grain:" in model["description"], path.stem
             assert all(column["description"] and column["data_type"] for column in model["columns"]), path.stem
-            assert any("unique_combination" in test for test in model["data_tests"]), path.stem
+            tests = model["data_tests"]
+            assert any("unique_combination" in test or test["rules"]["arguments"]["keys"] for test in tests), path.stem
 
 
 def test_the_static_page_asks_for_nothing() -> None:

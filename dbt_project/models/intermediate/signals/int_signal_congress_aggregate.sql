@@ -70,6 +70,9 @@ candidates as (
         on disclosed.security_id = bars.security_id
         and disclosed.session = bars.session
     where versions.asset_class in ('stock', 'etf')
+    {%- if is_incremental() %}
+        and bars.session >= {{ reprocess_from('int_signal_congress_aggregate') }}
+    {%- endif %}
 )
 
 {{ ranked_signal('congress_aggregate') }}

@@ -27,7 +27,7 @@ purchases as (
         min(first_known_at) over (
             partition by source, symbol, insider, transaction_date, security_title
         ) as filed_first_at
-    from {{ ref('stg_raw__insider_buying') }}
+    from {{ ref('int_insider_lines') }}
     where code = 'P'
 ),
 

@@ -99,6 +99,9 @@ qualified as (
     where rises.rise > 0
         and news.sentiment > 0
         and versions.asset_class = 'stock'
+    {%- if is_incremental() %}
+        and bars.session >= {{ reprocess_from('int_signal_trends_news_sentiment') }}
+    {%- endif %}
 ),
 
 candidates as (

@@ -67,6 +67,9 @@ jumps as (
         and attention.base_days >= 60
         and attention.base_deviation > 1e-9
         and versions.asset_class = 'stock'
+    {%- if is_incremental() %}
+        and bars.session >= {{ reprocess_from('int_signal_wiki_attention') }}
+    {%- endif %}
 ),
 
 candidates as (
