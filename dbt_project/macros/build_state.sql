@@ -137,13 +137,18 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A provisional row lives until the next session is built, unless its session closed what it is kept for. -#}
+{#- A provisional row lives until the next session is built, unless its session closed what it is kept for: it is of the
+    session that was the newest in the build before. -#}
 {% macro delete_passed_provisional(dated='session', kept='is_week_end or is_month_end') -%}
     {%- if execute and is_incremental() -%}
     delete from {{ this }}
     where {{ dated }} in (
         select session from {{ ref('int_sessions') }}
-        where not ({{ kept }}) and session < (select max(session) from {{ ref('int_sessions') }})
+        where not ({{ kept }})
+            and session < (select max(session) from {{ ref('int_sessions') }})
+            and session >= (
+                select min(built_to) from {{ build_state() }} where model = '{{ this.name }}' and stage = 'done'
+            )
     )
     {%- endif -%}
 {%- endmacro %}

@@ -10,6 +10,7 @@
             "{{ delete_reprocessed('" ~ model ~ "') }}",
         ],
         post_hook="{{ mark_built('" ~ model ~ "') }}",
+        indexes=pg_indexes([{'columns': ['session']}]),
     ) }}
 {%- endmacro %}
 

@@ -1,4 +1,4 @@
-"""What a broken row does to a build: it fails in one line that names the rule; a night looks at what is new, all else at all."""
+"""What a broken row does to a build: it fails in one line that names the rule. A night looks at what is new."""
 
 from __future__ import annotations
 
