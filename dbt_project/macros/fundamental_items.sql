@@ -62,3 +62,17 @@ values {{ rows | join(', ') }}
     ['entity', 'symbol', 'cik', 'taxonomy', 'concept', 'unit', 'frequency', 'period_start', 'period_days', 'value',
      'filed', 'form', 'accession'], only=only) }}
 {%- endmacro %}
+
+{#- Entities of which figures came in, and those whose company or symbol the register states something new about. -#}
+{% macro new_fundamental_entities(model) -%}
+{{ entities_of(model, 'fundamentals') }}
+union
+select 'cik' || cik from {{ source('raw', 'securities') }}
+where row_id > {{ new_row(model, 'securities') }} and cik is not null
+union
+select figures.entity
+from {{ source('raw', 'fundamentals') }} as figures
+inner join (
+    select distinct symbol from {{ source('raw', 'securities') }} where row_id > {{ new_row(model, 'securities') }}
+) as stated on figures.symbol = stated.symbol
+{%- endmacro %}

@@ -70,26 +70,37 @@ from (
 where broken > 0
 {% endtest %}
 
-{#- The condition that a row has not been looked at by a test that passed. -#}
+{#- The condition that a row has not been looked at by a test that passed. What is remembered is written out, for the
+    planners to see. -#}
 {% macro tested_condition(new) -%}
-    {%- set raw = source('raw', new['rows_of']) if 'by' in (new or {}) -%}
-    {%- if not new or flags.WHICH != 'build' or flags.FULL_REFRESH -%}
+    {%- set raw = source('raw', new['rows_of']) if 'rows_of' in (new or {}) -%}
+    {%- if not new or not execute or flags.WHICH != 'build' or flags.FULL_REFRESH -%}
         true
-    {%- elif 'from' in new -%}
-        {{ new['from'] }} >= {{ remembered('tested_from', 'date') }}
-    {%- elif 'entities' in new -%}
-        (
-            {{ remembered('tested_from', 'date') }} is not null
-            or {{ new['entities'] }} in (
-                select entity from {{ build_entities() }}
-                where model = {{ remembered('tested_model', 'text') }} and stage = 'untested'
-            )
-        )
-    {%- elif 'by' in new -%}
-        {{ new['by'] }} in (select {{ new['by'] }} from {{ raw }} where row_id > {{ remembered('tested_row', 'bigint') }})
+    {%- elif 'rows_of' in new -%}
+        {%- set seen = run_query("select coalesce(max(row_id), 0) from " ~ test_state() ~ " where model = '" ~ tested_model()
+            ~ "' and source_table = '" ~ read_table(new['rows_of']) ~ "'").rows[0][0] -%}
+        {%- if 'by' in new -%}
+            {{ new['by'] }} in (select {{ new['by'] }} from {{ raw }} where row_id > {{ seen }})
+        {%- else -%}
+            row_id > {{ seen }}
+        {%- endif -%}
     {%- else -%}
-        row_id > {{ remembered('tested_row', 'bigint') }}
+        {%- set first = run_query("select min(from_session) from " ~ test_state() ~ " where model = '" ~ tested_model() ~ "'").rows[0][0] -%}
+        {%- if 'from' in new -%}
+            {{ new['from'] ~ " >= cast('" ~ first ~ "' as date)" if first is not none else 'false' }}
+        {%- elif first is not none -%}
+            true
+        {%- else -%}
+            {{ new['entities'] }} in (
+                select entity from {{ build_entities() }} where model = '{{ tested_model() }}' and stage = 'untested'
+            )
+        {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Name of the model that a test is about. -#}
+{% macro tested_model() -%}
+    {{ return((model.get('attached_node') or '').split('.')[-1]) }}
 {%- endmacro %}
 
 {#- What tests of nights remember: of a raw table the last row they have seen, of a model the first session that was
@@ -117,19 +128,9 @@ where broken > 0
 {% materialization test, default %}
     {%- set arguments = (model.get('test_metadata') or {}).get('kwargs') or {} -%}
     {%- set new = arguments.get('new') or {} -%}
-    {%- set tested = (model.get('attached_node') or '').split('.')[-1] -%}
-    {%- if 'from' in new or 'entities' in new -%}
-        {%- do run_query(remember('tested_model', "select '" ~ tested ~ "'")) -%}
-        {%- do run_query(remember('tested_from',
-            "select min(from_session) from " ~ test_state() ~ " where model = '" ~ tested ~ "'")) -%}
-    {%- elif 'rows_of' in new -%}
-        {%- set dataset = read_table(new['rows_of']) -%}
-        {%- do run_query(remember('tested_row',
-            "select coalesce(max(row_id), 0) from " ~ test_state() ~ " where model = '" ~ tested ~ "'"
-            ~ " and source_table = '" ~ dataset ~ "'")) -%}
-        {%- do run_query(remember('testing_row',
-            "select coalesce(max(row_id), 0) from " ~ source('raw', new['rows_of']))) -%}
-    {%- endif -%}
+    {%- if 'rows_of' in new -%}
+        {%- set last_row = run_query("select coalesce(max(row_id), 0) from " ~ source('raw', new['rows_of'])).rows[0][0] -%}
+    {%- endif %}
 
     {%- call statement('main', fetch_result=True) -%}
         {{ get_test_sql(get_limit_subquery_sql(sql, config.get('limit')), config.get('fail_calc'), config.get('warn_if'),
@@ -150,11 +151,11 @@ where broken > 0
         {%- do store_raw_result('main', message=found | join('; '), code='', rows_affected=0, agate_table=outcome) -%}
     {%- elif new -%}
         {%- call statement('passed') -%}
-        delete from {{ test_state() }} where model = '{{ tested }}';
-        delete from {{ build_entities() }} where model = '{{ tested }}' and stage = 'untested';
+        delete from {{ test_state() }} where model = '{{ tested_model() }}';
+        delete from {{ build_entities() }} where model = '{{ tested_model() }}' and stage = 'untested';
         {%- if 'rows_of' in new %}
         insert into {{ test_state() }} (model, source_table, row_id)
-        values ('{{ tested }}', '{{ read_table(new["rows_of"]) }}', {{ remembered('testing_row', 'bigint') }})
+        values ('{{ tested_model() }}', '{{ read_table(new["rows_of"]) }}', {{ last_row }})
         {%- endif %}
         {%- endcall -%}
         {%- do adapter.commit() -%}

@@ -1,3 +1,12 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ note_new_entities('int_fundamental_entities', ['fundamentals', 'securities'],
+        new_fundamental_entities('int_fundamental_entities')) }}",
+    post_hook="{{ mark_built('int_fundamental_entities') }}",
+    indexes=pg_indexes([{'columns': ['entity']}])
+) }}
 -- Which securities the filings of an entity are about: all share classes of a company known by its CIK; else the security
 -- that held the symbol when the figures were fetched.
 with asked as (
@@ -7,6 +16,9 @@ with asked as (
         ingested_at
     from {{ ref('stg_raw__fundamentals') }}
     where taxonomy <> 'yahoo'
+    {%- if is_incremental() %}
+        and {{ new_entities('int_fundamental_entities') }}
+    {%- endif %}
 ),
 
 registered as (

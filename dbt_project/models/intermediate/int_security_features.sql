@@ -34,6 +34,10 @@ returns as (
         dollar_volume,
         case when ret is not null then least(ret, 100) end as ret
     from {{ ref('daily_returns') }}
+    {% if is_incremental() %}
+    -- 275 sessions are fewer days: for the planners, which see no dates in numbers of sessions
+    where session > {{ reprocess_from('int_security_features') }} - 430
+    {% endif %}
 ),
 
 bars as (

@@ -126,6 +126,32 @@ known_bars as (
         and lines.close > 0
 ),
 
+{% if is_incremental() -%}
+-- the last bar of each security that goes on: mostly one of the days before, else it is looked for
+recent as (
+    select
+        security_id,
+        max(session) as session
+    from {{ this }}
+    where session >= {{ reprocess_from('daily_returns') }} - 15
+    group by security_id
+),
+
+last_bars as (
+    select
+        security_id,
+        session
+    from recent
+    union all
+    select
+        names.security_id,
+        (select max(earlier.session) from {{ this }} as earlier where earlier.security_id = names.security_id) as session
+    from (select distinct security_id from known_bars) as names
+    left join recent on names.security_id = recent.security_id
+    where recent.security_id is null
+),
+
+{% endif -%}
 stream as (
     select
         security_id,
@@ -152,15 +178,9 @@ stream as (
         built.adj_close / built.close as factor,
         true as is_base
     from {{ this }} as built
-    inner join (
-        select
-            security_id,
-            max(session) as session
-        from {{ this }}
-        group by security_id
-    ) as latest
-        on built.security_id = latest.security_id
-        and built.session = latest.session
+    inner join last_bars
+        on built.security_id = last_bars.security_id
+        and built.session = last_bars.session
     inner join {{ ref('int_sessions') }} as sessions on built.session = sessions.session
     {% endif %}
 ),
