@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from time import monotonic
@@ -173,7 +173,9 @@ def collecting(warehouse: Warehouse, name: str) -> Iterator[bool]:
     try:
         yield True
     finally:
-        # Closing gives the lock back, whether or not the server is still there.
+        # Closing gives the lock back, too, but when the server gets to it; and the server may be gone.
+        with suppress(psycopg.Error):
+            conn.execute("select pg_advisory_unlock_all()")
         conn.close()
 
 

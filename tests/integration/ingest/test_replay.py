@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from pas_lib.clock import clock_for
@@ -128,6 +129,25 @@ def test_what_differs_is_told_and_only_replaced_when_asked_for(road: Road) -> No
     assert [{**row, "row_id": 0} for row in now] == [{**row, "row_id": 0} for row in good]
     # The mirror sees other rows by their numbers.
     assert now[0]["row_id"] > max(row["row_id"] for row in good)
+
+
+def test_a_collection_that_has_ended_keeps_nobody_away(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even while its connection is being closed, which the server may take its time for."""
+    close, held = psycopg.Connection.close, []
+    query = (
+        "select count(*) as n from pg_locks where locktype = 'advisory'"
+        " and database = (select oid from pg_database where datname = current_database())"
+    )
+
+    def closing(conn: psycopg.Connection[Any]) -> None:
+        if not conn.closed and conn.info.parameter_status("application_name") == "pas collection":
+            held.append(warehouse.rows(query)[0]["n"])
+        close(conn)
+
+    monkeypatch.setattr(psycopg.Connection, "close", closing)
+    with collecting(warehouse, "prices"):
+        assert warehouse.rows(query) == [{"n": 1}]
+    assert held == [0]
 
 
 def test_a_replay_waits_for_nobody_and_refuses_what_it_cannot_build(road: Road) -> None:
