@@ -10,7 +10,8 @@
     indexes=pg_indexes([{'columns': ['session']}])
 ) }}
 -- Returns, volatility, Sharpe, beta and illiquidity of each security at the last session of each week and month, and at the newest.
--- Rolling sums are differences of running sums: one pass, whatever the window. Daily returns are limited to 10,000 % in
+-- Rolling sums are differences of running sums: one pass, whatever the window; how many is a sum, too, which costs half a
+-- count. What the passes carry is what they need. Daily returns are limited to 10,000 % in
 -- the sums, so that one absurd print cannot eat the digits of all later windows.
 with newest as (
     select max(session) as session from {{ ref('int_sessions') }}
@@ -44,11 +45,7 @@ bars as (
     select
         bars.security_id,
         bars.symbol,
-        bars.session,
         sessions.session_no,
-        sessions.decision_at,
-        sessions.is_week_end,
-        sessions.is_month_end,
         bars.adj_close,
         bars.ret,
         case when bars.ret is not null then market.ret end as market_ret,
@@ -68,23 +65,29 @@ bars as (
 
 running as (
     select
-        *,
+        security_id,
+        symbol,
+        session_no,
+        adj_close,
         sum(ret) over bars_so_far as sum_ret,
         sum(ret * ret) over bars_so_far as sum_ret2,
         sum(market_ret) over bars_so_far as sum_market,
         sum(market_ret * market_ret) over bars_so_far as sum_market2,
         sum(paired_ret) over bars_so_far as sum_paired,
         sum(paired_ret * market_ret) over bars_so_far as sum_product,
-        count(market_ret) over bars_so_far as pairs,
+        sum(case when market_ret is null then cast(0 as double precision) else 1 end) over bars_so_far as pairs,
         sum(impact) over bars_so_far as sum_impact,
-        count(impact) over bars_so_far as impacts
+        sum(case when impact is null then cast(0 as double precision) else 1 end) over bars_so_far as impacts
     from bars
     window bars_so_far as (partition by security_id order by session_no rows unbounded preceding)
 ),
 
 windows as (
     select
-        *,
+        security_id,
+        symbol,
+        session_no,
+        adj_close,
         lag(session_no, 63) over bars_in_order as session_no_63,
         lag(session_no, 252) over bars_in_order as session_no_252,
         lag(adj_close, 63) over bars_in_order as adj_close_63,
@@ -109,18 +112,23 @@ windows as (
 
 chosen as (
     select
-        *,
+        windows.*,
+        sessions.session,
+        sessions.decision_at,
+        sessions.is_week_end,
+        sessions.is_month_end,
         -- a window may miss a few sessions (halts, missing days), not many
-        coalesce(session_no - session_no_63 <= 63 + 5, false) as has_63,
-        coalesce(session_no - session_no_252 <= 252 + 10, false) as has_252,
+        coalesce(windows.session_no - session_no_63 <= 63 + 5, false) as has_63,
+        coalesce(windows.session_no - session_no_252 <= 252 + 10, false) as has_252,
         (ret2_21 - ret_21 * ret_21 / 21) / 20 as variance_21,
         (ret2_60 - ret_60 * ret_60 / 60) / 59 as variance_60,
         (ret2_252 - ret_252 * ret_252 / 252) / 251 as variance_252,
         market2_252 - market_252 * market_252 / nullif(pairs_252, 0) as market_variation
     from windows
-    where (is_week_end or is_month_end or session = (select session from newest))
+    inner join {{ ref('int_sessions') }} as sessions on windows.session_no = sessions.session_no
+    where (sessions.is_week_end or sessions.is_month_end or sessions.session = (select session from newest))
     {% if is_incremental() %}
-        and session >= {{ reprocess_from('int_security_features') }}
+        and sessions.session >= {{ reprocess_from('int_security_features') }}
     {% endif %}
 )
 
