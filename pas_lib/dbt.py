@@ -48,6 +48,10 @@ class DbtError(PasError):
     """A dbt command failed; the message names the first node that did and the log."""
 
 
+def _machine_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
 @dataclass(frozen=True)
 class DbtResult:
     """What a dbt command did.
@@ -129,6 +133,9 @@ class Dbt:
     threads : int
         Models built at once; by default as many as the machine has processors, from two to four. More of them would
         wait for each other in the server, with pages locked that short reads wait for.
+    memory_gb : float
+        What DuckDB may hold in memory; the rest goes to a folder beside the file. By default 6, and on a small machine
+        three quarters of what it has. PostgreSQL has its own limits.
     benchmark : str
         Symbol of the benchmark.
     read_sources : mapping of str to sequence of str
@@ -141,6 +148,7 @@ class Dbt:
     work_dir: Path
     target: Target = "pg"
     threads: int = field(default_factory=lambda: min(4, max(2, os.cpu_count() or 2)))
+    memory_gb: float = field(default_factory=lambda: min(6.0, 0.75 * _machine_gb()))
     benchmark: str = "SPY"
     read_sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     project_dir: Path = PROJECT_DIR
@@ -257,7 +265,7 @@ class Dbt:
             "DO_NOT_TRACK": "1",
         }
         if self.target == "duckdb":
-            return out | {"PAS_DBT_PATH": self.url}
+            return out | {"PAS_DBT_PATH": self.url, "PAS_DBT_MEMORY": f"{self.memory_gb * 1000:.0f}MB"}
         import psycopg.conninfo
 
         parts = psycopg.conninfo.conninfo_to_dict(self.url)

@@ -185,35 +185,46 @@ stream as (
     {% endif %}
 ),
 
-chained as (
-    select
-        *,
-        lag(close) over (partition by security_id order by session) as previous_close,
-        lag(session) over (partition by security_id order by session) as previous_session,
-        session_no - lag(session_no) over (partition by security_id order by session) as step
-    from stream
-),
-
 -- an action counts in the first bar on or after its ex-date: usually that day's, after missing days a later one
-actions_by_bar as (
+firsts as (
     select
         security_id,
-        ex_date as session,
-        ratio,
-        cash
-    from {{ ref('int_corporate_actions_mapped') }}
-    union all
+        min(session) as session
+    from stream
+    group by security_id
+),
+
+dated as (
     select
         actions.security_id,
-        chained.session,
+        actions.ex_date,
         actions.ratio,
-        actions.cash
-    from chained
-    inner join {{ ref('int_corporate_actions_mapped') }} as actions
-        on chained.security_id = actions.security_id
-        and chained.previous_session < actions.ex_date
-        and chained.session > actions.ex_date
-    where chained.step > 1
+        actions.cash,
+        stream.session
+    from {{ ref('int_corporate_actions_mapped') }} as actions
+    -- what the first bar brings is no return
+    inner join firsts
+        on actions.security_id = firsts.security_id
+        and actions.ex_date > firsts.session
+    left join stream
+        on actions.security_id = stream.security_id
+        and actions.ex_date = stream.session
+),
+
+-- the bars around an ex-date without one
+around as (
+    select
+        dated.security_id,
+        dated.ex_date,
+        dated.ratio,
+        dated.cash,
+        min(case when stream.session > dated.ex_date then stream.session end) as session,
+        min(case when stream.session > dated.ex_date then stream.session_no end) as session_no,
+        max(case when stream.session < dated.ex_date then stream.session_no end) as previous_no
+    from dated
+    inner join stream on dated.security_id = stream.security_id
+    where dated.session is null
+    group by dated.security_id, dated.ex_date, dated.ratio, dated.cash
 ),
 
 actions as (
@@ -222,30 +233,47 @@ actions as (
         session,
         case when count(*) = 1 then max(ratio) else exp(sum(ln(ratio))) end as ratio,
         sum(cash) as cash
-    from actions_by_bar
+    from (
+        select
+            security_id,
+            session,
+            ratio,
+            cash
+        from dated
+        where session is not null
+        union all
+        select
+            security_id,
+            session,
+            ratio,
+            cash
+        from around
+        where session_no - previous_no > 1
+    ) as by_bar
     group by security_id, session
 ),
 
 returns as (
     select
-        chained.security_id,
-        chained.session,
-        chained.decision_at,
-        chained.open,
-        chained.close,
-        chained.volume,
-        chained.is_base,
-        (chained.close * coalesce(actions.ratio, 1) + coalesce(actions.cash, 0)) / nullif(chained.previous_close, 0) - 1 as ret,
+        stream.security_id,
+        stream.session,
+        stream.decision_at,
+        stream.open,
+        stream.close,
+        stream.volume,
+        stream.is_base,
+        (stream.close * coalesce(actions.ratio, 1) + coalesce(actions.cash, 0))
+            / nullif(lag(stream.close) over bars_in_order, 0) - 1 as ret,
         -- adj_close = close x all splits and reinvested payments so far; it starts at the first close
         sum(ln(
             case
-                when chained.is_base then chained.factor
-                when chained.previous_close is null then 1
-                else coalesce(actions.ratio, 1) + coalesce(actions.cash, 0) / chained.close
+                when stream.is_base then stream.factor
+                else coalesce(actions.ratio, 1) + coalesce(actions.cash, 0) / stream.close
             end
-        )) over (partition by chained.security_id order by chained.session rows unbounded preceding) as log_factor
-    from chained
-    left join actions on chained.security_id = actions.security_id and chained.session = actions.session
+        )) over (bars_in_order rows unbounded preceding) as log_factor
+    from stream
+    left join actions on stream.security_id = actions.security_id and stream.session = actions.session
+    window bars_in_order as (partition by stream.security_id order by stream.session)
 )
 
 select

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -50,6 +51,9 @@ def test_each_target_and_part_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = {str(d.target_path(part)) for d in (pg, duck) for part in ("transform", "evaluate", "docs")}
     assert len(folders) == 6
     assert duck.environment(date(2026, 1, 30), "transform")["PAS_DBT_PATH"] == "x.duckdb"
+    small = replace(duck, memory_gb=1.5).environment(date(2026, 1, 30), "transform")
+    assert small["PAS_DBT_MEMORY"] == "1500MB"
+    assert 0 < duck.memory_gb <= 6
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

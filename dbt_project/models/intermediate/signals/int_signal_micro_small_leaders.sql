@@ -4,7 +4,6 @@
 with small as (
     select
         scores.score_date as session,
-        sessions.session_no,
         scores.security_id,
         scores.symbol,
         (scores.value + scores.momentum) / 2 as score
@@ -19,19 +18,29 @@ with small as (
     {% endif %}
 ),
 
+-- the last 21 sessions of each month
+days as (
+    select
+        months.session as month_end,
+        days.session
+    from {{ ref('int_sessions') }} as months
+    inner join {{ ref('int_sessions') }} as days on days.session_no between months.session_no - 20 and months.session_no
+    where months.is_month_end
+    {% if is_incremental() %}
+        and months.session >= {{ reprocess_from('int_signal_micro_small_leaders') }}
+    {% endif %}
+),
+
 traded as (
     select
-        small.session,
-        small.security_id
-    from small
-    inner join {{ ref('int_sessions') }} as days on days.session_no between small.session_no - 20 and small.session_no
-    inner join {{ ref('daily_returns') }} as bars
-        on small.security_id = bars.security_id
-        and days.session = bars.session
+        days.month_end as session,
+        bars.security_id
+    from days
+    inner join {{ ref('daily_returns') }} as bars on days.session = bars.session
     {% if is_incremental() %}
     where bars.session >= {{ reprocess_from('int_signal_micro_small_leaders') }} - 60
     {% endif %}
-    group by small.session, small.security_id
+    group by days.month_end, bars.security_id
     having sum(bars.dollar_volume) / 21 >= {{ var('micro_cap_least_traded') }}
 ),
 
