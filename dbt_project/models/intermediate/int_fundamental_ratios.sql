@@ -38,17 +38,23 @@ reports as (
 ),
 
 known as (
-    select distinct on (reports.security_id, dates.session)
-        reports.*,
-        dates.session as score_date,
-        dates.decision_at as score_at
-    from reports
-    inner join dates
-        on reports.session <= dates.session
-        and (reports.next_session is null or reports.next_session > dates.session)
-        -- a company that files no more has no figures of today
-        and reports.period_end > dates.session - 300
-    order by reports.security_id, dates.session, reports.period_end desc, reports.entity
+    select *
+    from (
+        select
+            reports.*,
+            dates.session as score_date,
+            dates.decision_at as score_at,
+            row_number() over (
+                partition by reports.security_id, dates.session order by reports.period_end desc, reports.entity
+            ) as newest_first
+        from reports
+        inner join dates
+            on reports.session <= dates.session
+            and (reports.next_session is null or reports.next_session > dates.session)
+            -- a company that files no more has no figures of today
+            and reports.period_end > dates.session - 300
+    ) as ranked
+    where newest_first = 1
 ),
 
 split as (

@@ -63,15 +63,13 @@ shown as (
     group by symbols.security_id, snapshots.known_at, snapshots.event_date
 ),
 
-candidates as (
-    select
+from_filings as (
+    select distinct on (features.security_id, features.session)
         features.security_id,
         features.session,
         features.close,
         filed.shares,
-        filed.shares_on,
-        'filing' as shares_source,
-        1 as preference
+        filed.shares_on
     from features
     inner join filed
         on features.security_id = filed.security_id
@@ -79,33 +77,39 @@ candidates as (
         and (filed.known_to is null or features.session < filed.known_to)
         and filed.shares_on > features.session - 400
     where filed.shares > 0
-    union all
-    select
+    order by features.security_id, features.session, filed.shares_on desc
+),
+
+from_pages as (
+    select distinct on (features.security_id, features.session)
         features.security_id,
         features.session,
         features.close,
-        coalesce(shown.all_classes, shown.one_class),
-        shown.shares_on,
-        'page',
-        2
+        coalesce(shown.all_classes, shown.one_class) as shares,
+        shown.shares_on
     from features
     inner join shown
         on features.security_id = shown.security_id
         and shown.known_at <= features.decision_at
         and shown.shares_on > features.session - 400
+    left join from_filings
+        on features.security_id = from_filings.security_id
+        and features.session = from_filings.session
     where coalesce(shown.all_classes, shown.one_class) > 0
+        and from_filings.session is null
+    order by features.security_id, features.session, shown.shares_on desc
 ),
 
 chosen as (
-    select distinct on (security_id, session)
-        security_id,
-        session,
-        close,
-        shares,
-        shares_on,
-        shares_source
-    from candidates
-    order by security_id, session, preference, shares_on desc
+    select
+        *,
+        'filing' as shares_source
+    from from_filings
+    union all
+    select
+        *,
+        'page' as shares_source
+    from from_pages
 ),
 
 split as (
