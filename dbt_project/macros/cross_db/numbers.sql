@@ -1,9 +1,10 @@
 {#- Round to 10 significant digits: parallel sums differ in the last bits, ranks must not. NULL stays NULL.
-    Plain double arithmetic, so that both engines give the same digits. -#}
+    Plain double arithmetic, so that both engines give the same digits: a half goes away from zero, which round() does on
+    one of them only (the other one rounds it to the even digit). -#}
 {% macro significant(expression) -%}
+    {%- set shift = "power(cast(10 as double precision), 9 - floor(log10(abs(" ~ expression ~ "))))" -%}
     (case when {{ expression }} = 0 then cast(0 as double precision)
-          else round({{ expression }} * power(cast(10 as double precision), 9 - floor(log10(abs({{ expression }})))))
-               / power(cast(10 as double precision), 9 - floor(log10(abs({{ expression }})))) end)
+          else sign({{ expression }}) * floor(abs({{ expression }}) * {{ shift }} + 0.5) / {{ shift }} end)
 {%- endmacro %}
 
 {#- 22:30 New York time of a date, whatever the connection's time zone is. -#}
