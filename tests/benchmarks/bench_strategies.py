@@ -22,7 +22,7 @@ from pas_lib.pipeline.model import decide_history
 from pas_lib.settings import load_settings
 from pas_lib.strategies import StrategyWeights, strategy_ids
 from pas_lib.warehouse import DuckWarehouse
-from tests.benchmarks.report import Result, best_ms
+from tests.benchmarks.report import Result
 from tests.support.scale_marts import ScaleMarts
 
 ONLY_BY_NAME = True
@@ -47,7 +47,9 @@ def run() -> Iterator[Result]:
             wrong = _wrong(world, warehouse, weights, {key: one.total_return for key, one in reports.items()}, rate)
             # Processor time of all threads: what else the machine does does not count, waiting for its own file neither
             # shortens nor lengthens it much.
-            ms = best_ms(lambda: backtest(warehouse, settings, [], None, world.end), repeat=1, cpu=True)
+            began, used = time.perf_counter(), time.process_time()
+            backtest(warehouse, settings, [], None, world.end)
+            clock, ms = time.perf_counter() - began, (time.process_time() - used) * 1e3
     sessions = max(one.n_obs for one in reports.values())
     decided = sum(len(items) for items in weights.values())
     yield Result(
@@ -55,7 +57,7 @@ def run() -> Iterator[Result]:
         ms,
         parity=wrong
         or "names, weights and final wealth of every portfolio as worked out name by name and day by day;"
-        f" drawing the marts ({drawn:.0f} s) is not timed",
+        f" drawing the marts ({drawn:.0f} s) is not timed; {clock:.1f} s by the clock at load {os.getloadavg()[0]:.1f}",
         gate=f"at most {SECONDS} s of processor time",
         passed=not wrong and ms <= SECONDS * 1e3 and set(reports) == set(strategy_ids()),
     )
