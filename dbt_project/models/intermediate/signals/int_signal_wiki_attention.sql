@@ -24,7 +24,9 @@ days as (
         cast(sessions.last_day - cast(back.days as integer) as date) as day
     from sessions
     cross join generate_series(0, 96) as back (days)
+    {% if not is_incremental() %}
     where sessions.last_day >= (select min(event_date) from {{ ref('stg_raw__wiki_views') }})
+    {% endif %}
 ),
 
 attention as (
@@ -48,27 +50,37 @@ attention as (
     group by days.session, days.decision_at, views.article
 ),
 
-jumps as (
+-- found before the bars are looked up: how many articles match cannot be guessed, and the bars are many
+matched as materialized (
     select
         attention.session,
-        bars.security_id,
-        bars.symbol,
-        ln((attention.recent_mean + 1) / (attention.base_mean + 1)) / attention.base_deviation as jump,
-        row_number() over (partition by attention.session, attention.article order by bars.symbol collate "C") as class_no
+        attention.article,
+        versions.security_id,
+        ln((attention.recent_mean + 1) / (attention.base_mean + 1)) / attention.base_deviation as jump
     from attention
     inner join {{ ref('int_security_versions') }} as versions
         on replace(attention.article, ' ', '_') = replace(versions.wiki_title, ' ', '_')
         and attention.decision_at >= versions.known_from
         and attention.decision_at < versions.known_to
-    inner join {{ ref('daily_returns') }} as bars
-        on versions.security_id = bars.security_id
-        and attention.session = bars.session
     where attention.recent_days >= 5
         and attention.base_days >= 60
         and attention.base_deviation > 1e-9
         and versions.asset_class = 'stock'
+),
+
+jumps as (
+    select
+        matched.session,
+        bars.security_id,
+        bars.symbol,
+        matched.jump,
+        row_number() over (partition by matched.session, matched.article order by bars.symbol collate "C") as class_no
+    from matched
+    inner join {{ ref('daily_returns') }} as bars
+        on matched.security_id = bars.security_id
+        and matched.session = bars.session
     {%- if is_incremental() %}
-        and bars.session >= {{ reprocess_from('int_signal_wiki_attention') }}
+    where bars.session >= {{ reprocess_from('int_signal_wiki_attention') }}
     {%- endif %}
 ),
 
