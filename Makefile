@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install env install-service uninstall-service run serve api test test-fast test-full lint format types bench docs lock clean
 
+# Where Python was told to keep no compiled modules, each of the many processes would compile all its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
