@@ -348,6 +348,15 @@ def signal_models(project_dir: Path = PROJECT_DIR) -> tuple[str, ...]:
     return names
 
 
+def signal_numbers(model: str, project_dir: Path = PROJECT_DIR) -> dict[str, Any]:
+    """Return the variables of the project that a signal model takes, by name."""
+    import yaml
+
+    named = yaml.safe_load((project_dir / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    text = "".join(file.read_text(encoding="utf-8") for file in (project_dir / "models").rglob(f"{model}.sql"))
+    return {name: named[name] for name in sorted(set(re.findall(r"\bvar\('(\w+)'\)", text)))}
+
+
 def _in_process(command: list[str], environment: Mapping[str, str]) -> str | None:
     """Run dbt in this process; return why it failed, or None."""
     from dbt.cli.main import dbtRunner

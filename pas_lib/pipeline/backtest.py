@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from pas_lib import clock as calendar
 from pas_lib.analytics import performance_summary
 from pas_lib.backtest import GONE_AFTER, SimulationResult, write_off
 from pas_lib.datasets import catalogue
+from pas_lib.dbt import PROJECT_DIR, signal_numbers
 from pas_lib.errors import PasError
 from pas_lib.pipeline import marts
 from pas_lib.pipeline.book_backtest import BookPath, Layers, Prices, backtest_book
@@ -37,7 +37,7 @@ CAPITAL = 1_000_000.0
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; what a trial is told apart by.
+    """How to run.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class Backtest:
     book
         None without layers.
     parameters
-        What tells this trial from another one: costs, layers, settings, the strategies' own numbers.
+        What was tried: range, costs, layers, settings, the strategies' own numbers; see `trial_key`.
     data_cut
         Dataset -> newest row number that was there.
     code_version
@@ -457,21 +457,20 @@ def _parameters(
 
 
 def _numbers(one: Strategy) -> dict[str, Any]:
-    """Return a strategy's own numbers by name."""
-    return {name: value for name, value in sorted(vars(one).items()) if not name.startswith("_")}
+    """Return a strategy's own numbers by name: those of its class, and those that its signal model takes."""
+    own = {name: value for name, value in vars(one).items() if not name.startswith("_")}
+    return dict(sorted((own | signal_numbers(one.signal_model)).items()))
 
 
 def trial_key(parameters: Mapping[str, Any], portfolio_id: str) -> str:
-    """Return what tells a trial of one portfolio from another one: a hash of the parameters that bear on it."""
-    own = dict(parameters)
+    """Return what tells a trial of one portfolio from another one: a hash of the parameters its holdings follow from.
+
+    The range is none of them: another window of the same is no other configuration. Nor are a strategy's costs, which
+    change what its holdings earn and not the holdings; a book's do, since it is sized by returns after costs.
+    """
+    own = {name: value for name, value in parameters.items() if name not in ("start", "end")}
     strategies = own.pop("strategies")
-    if portfolio_id == BOOK:
-        body: Any = [own, strategies]
-    else:
-        body = [
-            {key: own[key] for key in ("start", "end", "cost_bps", "slippage_bps", "delisting_return")},
-            strategies.get(portfolio_id),
-        ]
+    body = [own, strategies] if portfolio_id == BOOK else strategies.get(portfolio_id)
     return hashlib.sha256(json.dumps([portfolio_id, body], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -479,11 +478,11 @@ def trial_key(parameters: Mapping[str, Any], portfolio_id: str) -> str:
 def code_version() -> str:
     """Return the hash of the code and the models that decide: twelve hexadecimal digits."""
     digest = hashlib.sha256()
-    for folder, pattern in ((PROJECT_ROOT / "pas_lib", "*.py"), (PROJECT_ROOT / "dbt_project", "*.sql")):
-        for file in sorted(folder.rglob(pattern)):
-            if "target" not in file.parts:
-                digest.update(str(Path(file).relative_to(PROJECT_ROOT)).encode())
-                digest.update(file.read_bytes())
+    files = [*(PROJECT_ROOT / "pas_lib").rglob("*.py"), *PROJECT_DIR.rglob("*.sql"), PROJECT_DIR / "dbt_project.yml"]
+    for file in sorted(files):
+        if "target" not in file.parts:
+            digest.update(str(file.relative_to(PROJECT_ROOT)).encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 

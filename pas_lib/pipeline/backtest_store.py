@@ -29,7 +29,7 @@ class Trials:
     Attributes
     ----------
     count
-        Different portfolios with different parameters.
+        Configurations: portfolios and the parameters their holdings follow from, whatever the range.
     best_by_luck
         Annual Sharpe ratio that the best of so many shows when none has any skill.
     deflated
@@ -58,31 +58,35 @@ class StoredRun:
 def count_trials(warehouse: Warehouse, run: Backtest) -> Trials:
     """Count what has been tried, this run included, and judge the run's Sharpe ratios by it; nothing is written.
 
-    A book counts as one more portfolio; what was run twice with the same parameters counts once.
+    A trial is one configuration (`pas_lib.pipeline.backtest.trial_key`), however often and over whichever sessions it
+    was run; a book is one more portfolio. Its longest run speaks for it, the newest of equally long ones: luck is
+    measured by how far the Sharpe ratios of configurations lie apart, not by what a window does to one of them.
+    Configurations that resemble each other count in full: there may be fewer independent ones, so that the probability
+    is stated too low rather than too high.
     """
-    tried: dict[str, float] = {
-        f"{row['portfolio_id']} {row['trial']}": _judged(row["value"], row["n_obs"])
-        for row in warehouse.rows(
-            "select m.portfolio_id, m.trial, m.value, n.value as n_obs from ops.backtest_metrics m"
-            " join ops.backtest_runs r using (run_id)"
-            " join ops.backtest_metrics n using (run_id, portfolio_id, trial)"
-            " where m.metric = 'sharpe' and n.metric = 'n_obs' order by r.ran_at, r.run_id"
-        )
-    }
+    tried: dict[str, tuple[float, float]] = {}
+
+    def note(parameters: Mapping[str, Any], portfolio_id: str, sharpe: Any, sessions: Any) -> None:
+        key, length = trial_key(parameters, portfolio_id), float(sessions or 0)
+        if length >= tried.get(key, (0.0, 0.0))[0]:
+            tried[key] = length, math.nan if sharpe is None or length < LEAST_SESSIONS else float(sharpe)
+
+    # By the parameters and not by the hash stored beside them: an older version may have told trials apart otherwise.
+    for row in warehouse.rows(
+        "select r.parameters, m.portfolio_id, m.value, n.value as n_obs from ops.backtest_metrics m"
+        " join ops.backtest_runs r using (run_id)"
+        " join ops.backtest_metrics n using (run_id, portfolio_id, trial)"
+        " where m.metric = 'sharpe' and n.metric = 'n_obs' order by r.ran_at, r.run_id"
+    ):
+        note(row["parameters"], str(row["portfolio_id"]), row["value"], row["n_obs"])
     for one in run.reports:
-        key = f"{one.strategy} {trial_key(run.parameters, one.strategy)}"
-        tried[key] = _judged(one.summary["sharpe"], one.n_obs)
-    sharpes = list(tried.values())
+        note(run.parameters, one.strategy, one.summary["sharpe"], one.n_obs)
+    sharpes = [sharpe for _, sharpe in tried.values()]
     return Trials(
         len(tried),
         expected_best_sharpe(sharpes),
         {one.strategy: deflated_sharpe(one.returns, sharpes) for one in run.reports},
     )
-
-
-def _judged(sharpe: Any, sessions: Any) -> float:
-    """Return a trial's Sharpe ratio; NaN where it has none, or is of too few sessions."""
-    return math.nan if sharpe is None or sessions is None or sessions < LEAST_SESSIONS else float(sharpe)
 
 
 def store_backtest(warehouse: Warehouse, run: Backtest, trials: Trials, *, now: datetime) -> str:

@@ -149,7 +149,10 @@ def _facts(run: Backtest, trials: Trials) -> list[tuple[str, str]]:
             f" {gone.universe} names known, the bars of {gone.ended} have ended, and {gone.without_prices} never had a"
             " price: what those would have done is missing from every figure",
         ),
-        ("Trials", f"{trials.count} different portfolios and parameters so far, this run included"),
+        (
+            "Trials",
+            f"{trials.count} configurations so far, this run included; another range of the same is none",
+        ),
         ("Code", run.code_version),
         ("Data", f"rows up to {sum(run.data_cut.values()):,} over {len(run.data_cut)} tables (numbers by table below)"),
         ("Random numbers", "none are drawn"),

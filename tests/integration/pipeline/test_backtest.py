@@ -13,15 +13,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pas_lib import clock as calendar
+from pas_lib.backtest import expected_best_sharpe
 from pas_lib.cli.research import _remarks
 from pas_lib.clock import FixedClock
 from pas_lib.pipeline import decide
-from pas_lib.pipeline.backtest import BOOK, Options, run_backtest, trial_key
+from pas_lib.pipeline.backtest import BOOK, Backtest, Options, run_backtest, trial_key
 from pas_lib.pipeline.backtest_store import count_trials, store_backtest
 from pas_lib.pipeline.book_backtest import Layers, Prices, _Run
 from pas_lib.pipeline.decide import work_out
 from pas_lib.pipeline.model import decide_history, executions, model_prices, simulate_weights
 from pas_lib.settings import Settings
+from pas_lib.strategies.wiki_attention import WikiAttention
 from pas_lib.warehouse import Warehouse
 from tests.integration.pipeline.marts_world import DECISION, FIRST_SIGNAL, STOCKS, MartsWorld, security_id
 from tests.integration.pipeline.test_decide import EVENING, Planner
@@ -273,7 +275,8 @@ def test_every_run_leaves_its_row_and_equal_parameters_are_one_trial(
     again = pas("backtest", "--end", "2026-01-30")[1]
     dearer = pas("backtest", "wiki_attention", "--end", "2026-01-30", "--slippage-bps", "25")[1]
     whole = pas("backtest", "--end", "2026-01-30", "--allocate", "--cci", "--caps")[1]
-    assert [one["trials"] for one in (again, dearer, whole)] == [4, 5, 6]  # type: ignore[index]
+    # The same four strategies, other costs or not; with a book on top they are one more.
+    assert [one["trials"] for one in (again, dearer, whole)] == [4, 4, 5]  # type: ignore[index]
     assert [one["strategy"] for one in whole["strategies"]][-1] == BOOK  # type: ignore[index]
     assert len({one["run_id"] for one in (first, again, dearer, whole)}) == 4  # type: ignore[index]
 
@@ -297,28 +300,67 @@ def test_every_run_leaves_its_row_and_equal_parameters_are_one_trial(
         assert warehouse.rows(f"select count(*) as n from ops.{table}")[0]["n"] == 0, table
 
 
-def test_luck_is_judged_over_all_trials(warehouse: Warehouse, settings: Settings) -> None:
+def test_luck_is_judged_over_all_trials(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = run_backtest(warehouse, settings, ["wiki_attention"], None, DECISION)
     trials = count_trials(warehouse, done)
     assert (trials.count, trials.best_by_luck) == (1, 0.0)
     assert trials.deflated["wiki_attention"] == pytest.approx(done.reports[0].summary["probabilistic_sharpe"])
-    now = datetime(2026, 2, 1, tzinfo=UTC)
-    for n in range(4):
-        tried = run_backtest(warehouse, settings, ["wiki_attention"], None, DECISION, Options(slippage_bps=50.0 * n))
-        store_backtest(warehouse, tried, count_trials(warehouse, tried), now=now + timedelta(hours=n))
+    at = iter(datetime(2026, 2, 1, n, tzinfo=UTC) for n in range(24))
+
+    def tried(*, start: date | None = None, end: date = DECISION, **options: float) -> Backtest:
+        run = run_backtest(warehouse, settings, ["wiki_attention"], start, end, Options(**options))
+        store_backtest(warehouse, run, count_trials(warehouse, run), now=next(at))
+        return run
+
+    # Other windows and other costs of the same configuration are no further trials, and no other measure of luck.
+    tried()
+    tried(end=date(2026, 1, 23))
+    tried(start=date(2025, 12, 15))
+    tried(slippage_bps=50.0, delisting_return=-1.0)
+    assert (count_trials(warehouse, done).count, count_trials(warehouse, done).best_by_luck) == (1, 0.0)
+
+    sharpes = {10: done.reports[0].summary["sharpe"]}
+    for take in (2, 4, 7):
+        monkeypatch.setattr("pas_lib.pipeline.backtest.strategy", lambda _, take=take: WikiAttention(take=take))
+        sharpes[take] = tried().reports[0].summary["sharpe"]
+        # A shorter run afterwards does not speak for it.
+        assert tried(start=date(2025, 12, 15)).reports[0].summary["sharpe"] != sharpes[take]
     more = count_trials(warehouse, done)
     assert more.count == 4
-    assert more.best_by_luck > 0.1
+    assert len(set(sharpes.values())) == 4
+    assert more.best_by_luck == pytest.approx(expected_best_sharpe(list(sharpes.values())), rel=1e-12)
+    assert more.best_by_luck > 0.01
     assert more.deflated["wiki_attention"] < trials.deflated["wiki_attention"]
     # A week's Sharpe ratio can be anything: such a trial is counted, and no measure of luck.
-    short = run_backtest(warehouse, settings, ["wiki_attention"], date(2026, 1, 26), DECISION)
-    assert abs(short.reports[0].summary["sharpe"]) > 1.0
-    store_backtest(warehouse, short, count_trials(warehouse, short), now=now + timedelta(days=1))
+    monkeypatch.setattr("pas_lib.pipeline.backtest.strategy", lambda _: WikiAttention(take=1))
+    assert abs(tried(start=date(2026, 1, 26)).reports[0].summary["sharpe"]) > 1.0
     after = count_trials(warehouse, done)
     assert (after.count, after.best_by_luck) == (5, more.best_by_luck)
-    assert trial_key(done.parameters, "wiki_attention") != trial_key(
-        {**done.parameters, "delisting_return": -1.0}, "wiki_attention"
-    )
+
+
+def test_a_trial_is_told_apart_by_what_its_holdings_follow_from(warehouse: Warehouse, settings: Settings) -> None:
+    layers = Layers(allocate=True)
+    done = run_backtest(warehouse, settings, ["volatility_momentum"], None, DECISION, Options(layers=layers))
+    # The numbers of the class and those of its signal model.
+    numbers = done.parameters["strategies"]["volatility_momentum"]
+    assert numbers == {"stock_indices": ["sp500", "sp400", "russell2000"], "take": 20}
+
+    def differs(portfolio_id: str, **changed: object) -> bool:
+        return trial_key(done.parameters | changed, portfolio_id) != trial_key(done.parameters, portfolio_id)
+
+    for name in ("start", "end"):
+        assert not differs("volatility_momentum", **{name: "2020-01-02"})
+        assert not differs(BOOK, **{name: "2020-01-02"})
+    for name in ("cost_bps", "slippage_bps", "delisting_return"):
+        assert not differs("volatility_momentum", **{name: -0.5})
+        assert differs(BOOK, **{name: -0.5})
+    other = {"strategies": {"volatility_momentum": numbers | {"stock_indices": ["sp500"]}}}
+    assert differs("volatility_momentum", **other)
+    assert differs(BOOK, **other)
+    tighter = {"settings": done.parameters["settings"] | {"max_name_weight": 0.01}}
+    assert (differs("volatility_momentum", **tighter), differs(BOOK, **tighter)) == (False, True)
 
 
 def test_what_makes_no_sense_is_refused(warehouse: Warehouse, pas: Pas) -> None:
