@@ -189,7 +189,7 @@ def batches(
         security_id = f"sym:{change.symbol}:{slug(change.name)}"
         # By the day of a removal, too, the company was known under the symbol, whoever took it over since.
         stated = None if change.is_assumed else change.day
-        securities.setdefault(
+        row = securities.setdefault(
             (security_id, change.symbol),
             {
                 "event_date": change.day,
@@ -202,6 +202,9 @@ def batches(
                 "first_listed": stated,
             },
         )
+        if row["first_listed"] is None and stated is not None:
+            # The list states no date of its own, but that of its addition is told beside it.
+            row["first_listed"] = row["event_date"] = stated
     scopes = [{"index_name": index_name}] if complete else []
     return [
         Batch("universe", records=list(universe.values()), scopes=scopes, rejects=rejects),

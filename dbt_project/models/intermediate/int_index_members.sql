@@ -1,6 +1,7 @@
 {{ config(indexes=pg_indexes([{'columns': ['security_id']}])) }}
--- Intervals in which a security was known to be in an index. An event counts from the later of its effective date and
--- the time it became known, until an event of a later effective date counts.
+-- Intervals in which a security was known to be in an index. An event counts from the latest of its effective date, the
+-- time it became known, and the time the security became known under the symbol, until an event of a later effective
+-- date counts.
 with events as (
     select
         universe.index_name,
@@ -9,7 +10,11 @@ with events as (
         universe.effective_date,
         universe.row_id,
         universe.superseded_at,
-        greatest(universe.known_at, {{ decision_time("universe.effective_date - interval '1 day'") }}) as counts_from
+        greatest(
+            universe.known_at,
+            symbols.known_at,
+            {{ decision_time("universe.effective_date - interval '1 day'") }}
+        ) as counts_from
     from {{ ref('stg_raw__universe') }} as universe
     -- a constituents page carries today's symbols, a list of changes those of the day of the change
     inner join {{ ref('int_security_symbols') }} as symbols

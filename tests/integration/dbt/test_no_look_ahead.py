@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -74,6 +75,24 @@ def test_what_became_known_later_changes_nothing_at_many_dates(raw: Path, settin
     verdicts = judged(raw, sorted(set(MORE_DATES)), settings, duck)
     assert [(one.name, one.differences[:3]) for one in verdicts.values() if one.differences] == []
     assert all(len(one.dates) >= 24 for one in verdicts.values())
+
+
+def test_a_member_the_register_knew_later_is_none_before(
+    raw: Path, settings: Settings, duck: Dbt, tmp_path: Path
+) -> None:
+    """A list of changes dates an addition; who is behind the symbol was read years afterwards."""
+    late = tmp_path / "late.duckdb"
+    shutil.copyfile(raw, late)
+    with duckdb.connect(str(late)) as conn:
+        day = clock.ny_midnight(date(2025, 10, 1))
+        conn.execute("update raw.securities set known_at = ?, ingested_at = ? where symbol = 'S014'", [day, day])
+        assert conn.execute(
+            "select count(*) from raw.universe where symbol = 'S014' and known_at < ?", [day]
+        ).fetchall()
+    names = ["composite_leaders", "volatility_momentum"]
+    found = look_ahead(late, DATES[1:2], END, settings, duck, strategies=names, how=("deleted",))
+    assert [(one.name, one.differences[:3]) for one in found if one.differences] == []
+    assert all(one.compared > 100 for one in found)
 
 
 @dataclass(frozen=True)

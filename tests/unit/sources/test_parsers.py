@@ -96,6 +96,20 @@ def test_a_list_without_dates_is_assumed_from_the_day_it_is_seen():
     assert securities.records[0]["security_id"] == "sym:AAA:acme-sohne"
 
 
+def test_a_member_of_a_list_without_dates_is_known_from_its_addition_on():
+    """Else it would be in the index for years before anybody knew the company behind the symbol."""
+    companies = [("AAA", "Alpha", "", ""), ("BBB", "Beta", "", ""), ("CCC", "Gamma", "2019-03-01", "")]
+    changes = [("April 9, 2025", "BBB", "Beta", "ZZZ", "Zeta"), ("April 10, 2025", "CCC", "Gamma", "", "")]
+    page = list_page(companies, changes)
+    universe, securities = source("wikipedia").parse(payload("wikipedia", page, index_name="sp400"))
+    known = {row["symbol"]: (row["first_listed"], row["event_date"], row["sector"]) for row in securities.records[:3]}
+    seen, added, stated = date(2026, 1, 30), date(2025, 4, 9), date(2019, 3, 1)
+    sector = "Industrials"
+    assert known == {"AAA": (None, seen, sector), "BBB": (added, added, sector), "CCC": (stated, stated, sector)}
+    events = [(row["event"], row["effective_date"]) for row in universe.records if row["symbol"] == "BBB"]
+    assert events == [("listed", seen), ("added", added)]
+
+
 def test_share_classes_get_ids_of_their_own_only_where_there_are_several():
     assert identities(
         [
