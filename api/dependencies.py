@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
+from api.errors import Unprocessable
 from api.store import Provenance, Reader, Store
+from pas_lib import clock as calendar
 from pas_lib.errors import PasError
 
 T = TypeVar("T")
@@ -71,3 +73,20 @@ def world_now(request: Request) -> datetime:
     except PasError:
         now = request.app.state.clock.now()
     return now
+
+
+def closed_session(day: date | None, now: datetime) -> date:
+    """Return a session that is asked about, or the last one that has closed.
+
+    Raises
+    ------
+    Unprocessable
+        When the day is no session, or one that has not closed yet.
+    """
+    if day is None:
+        return calendar.last_closed_session(now)
+    if not calendar.is_session(day):
+        raise Unprocessable(f"{day} is not a session of the exchange")
+    if calendar.session_close(day) > now:
+        raise Unprocessable(f"session {day} has not closed yet")
+    return day

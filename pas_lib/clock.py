@@ -159,6 +159,12 @@ def previous_session(day: date) -> date:
     return _calendar().sessions[_index(day) - 1]
 
 
+def last_closed_session(now: datetime) -> date:
+    """Return the newest session whose close has passed."""
+    day = session_on_or_before(now.astimezone(NY).date())
+    return day if session_close(day) <= now else previous_session(day)
+
+
 def _at(day: date, clock_time: time) -> datetime:
     return datetime.combine(day, clock_time, tzinfo=NY).astimezone(UTC)
 

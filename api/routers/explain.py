@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.errors import NotFound, Unprocessable
+from api.dependencies import closed_session, world_now
+from api.errors import NotFound
 from api.models import Answer
 from api.values import plain
-from pas_lib import clock as calendar
 from pas_lib.errors import PasError, WarehouseError
 from pas_lib.warehouse import Warehouse
 
@@ -62,12 +62,8 @@ def explain_weight(
     """Return the signal, the decision and the raw rows behind a weight. Needs PostgreSQL itself."""
     from pas_lib.pipeline.explain import explain
 
-    day = as_of
-    if day is None:
-        now = request.app.state.market_clock.now()
-        day = calendar.session_on_or_before(now.astimezone(calendar.NY).date())
-    if not calendar.is_session(day):
-        raise Unprocessable(f"{day} is not a session of the exchange")
+    # What is said of a session that is named needs no clock of the market; which one is the last does.
+    day = closed_session(as_of, request.app.state.market_clock.now() if as_of is None else world_now(request))
     try:
         found = explain(Warehouse.from_settings(request.app.state.settings), portfolio_id, symbol, day)
     except WarehouseError:

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require_read, require_trade
-from api.errors import Unprocessable
+from api.dependencies import closed_session
 from api.listing import Whole
 from api.scheduler import JobDetail, JobList, JobRun, JobRunDetail, Scheduler
-from pas_lib import clock as calendar
 
 router = APIRouter(tags=["jobs"])
 
@@ -70,13 +69,4 @@ def collect_dataset(request: Request, jobs: Jobs, dataset: str, wanted: RunReque
 
 
 def _session(request: Request, wanted: RunRequest | None) -> date:
-    now = request.app.state.market_clock.now()
-    day = wanted.session if wanted else None
-    if day is None:
-        day = calendar.session_on_or_before(now.astimezone(calendar.NY).date())
-        return day if calendar.session_close(day) <= now else calendar.previous_session(day)
-    if not calendar.is_session(day):
-        raise Unprocessable(f"{day} is not a session of the exchange")
-    if calendar.session_close(day) > now:
-        raise Unprocessable(f"session {day} has not closed yet")
-    return day
+    return closed_session(wanted.session if wanted else None, request.app.state.market_clock.now())

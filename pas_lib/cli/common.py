@@ -20,7 +20,7 @@ import typer
 
 from pas_lib import clock as calendar
 from pas_lib.clock import Clock, clock_for
-from pas_lib.errors import PasError
+from pas_lib.errors import PasError, SourceError
 from pas_lib.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -50,21 +50,36 @@ class Context:
 
         return Warehouse.from_settings(self.settings)
 
-    def session(self, text: str | None) -> date:
-        """Return the session meant by ``--as-of``, or the last one that has closed.
+    def session(self, text: str | None, option: str = "--as-of") -> date:
+        """Return the session meant by an option, or the last one that has closed.
 
         Raises
         ------
         PasError
-            When the text is no date, or the day is no session.
+            When the text is no date, or the day is no session, or one that has not closed yet.
         """
         if text is None:
-            return last_closed_session(self.clock)
-        day = parse_date(text, "--as-of")
+            return calendar.last_closed_session(self.clock.now())
+        day = parse_date(text, option)
         if not calendar.is_session(day):
             before = calendar.session_on_or_before(day)
             raise PasError(f"{day} is not a session of the exchange", hint=f"the one before is {before}")
+        now = self._now()
+        if now is not None and calendar.session_close(day) > now:
+            raise PasError(
+                f"session {day} has not closed yet",
+                hint=f"the last one that has is {calendar.last_closed_session(now)}",
+            )
         return day
+
+    def _now(self) -> datetime | None:
+        """Return the time; where the sandbox is away the one it stopped at, None where that is not known either."""
+        try:
+            return self.clock.now()
+        except SourceError:
+            from pas_lib.sandbox.clock import kept_time
+
+            return kept_time(self.settings.home / "sandbox")
 
     def announce(self) -> None:
         """Tell the channels of PAS_NOTIFY_URLS what a command brought about; never fatal."""
@@ -119,13 +134,6 @@ def api_address(settings: Settings) -> str:
     """Return where the REST API is reached from here."""
     host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104
     return (settings.api_url or f"http://{host}:{settings.api_port}").rstrip("/")
-
-
-def last_closed_session(clock: Clock) -> date:
-    """Return the newest session whose close has passed."""
-    now = clock.now()
-    day = calendar.session_on_or_before(now.astimezone(calendar.NY).date())
-    return day if calendar.session_close(day) <= now else calendar.previous_session(day)
 
 
 def parse_date(text: str, option: str) -> date:

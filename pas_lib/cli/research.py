@@ -69,7 +69,7 @@ def backtest(
     source = DuckWarehouse(here.settings.mirror_path) if from_mirror else here.warehouse
     # Without an end: the last closed session, or where the marts (those of the mirror) end before.
     newest = None if end else newest_session(source)
-    last = min(here.session(end), newest or date.max)
+    last = min(here.session(end, "--end"), newest or date.max)
     layers = Layers(is_allocated, has_cci, has_caps)
     options = Options(cost_bps, slippage_bps, delisting_return, layers, capital)
     with working(f"backtesting {', '.join(names) or 'all strategies'}"):
@@ -222,8 +222,8 @@ def lookahead(
 
     names = [strategy(name).id for name in strategies or []]
     here = context()
-    last = here.session(end)
-    chosen = [here.session(text) for text in at or []]
+    last = here.session(end, "--end")
+    chosen = [here.session(text, "--at") for text in at or []]
     if late := [day for day in chosen if day >= last]:
         raise PasError(f"{late[0]} has no future before {last}: nothing would be proved", hint="take an earlier date")
     if not chosen:

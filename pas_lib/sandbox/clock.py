@@ -12,6 +12,23 @@ from pas_lib.clock import COLLECT_TIME, NY
 from pas_lib.errors import PasError
 
 
+def kept_time(home: Path) -> datetime | None:
+    """Return the time at which the sandbox of a home was left, in UTC; None where there is none yet.
+
+    Raises
+    ------
+    PasError
+        When its file cannot be read.
+    """
+    file = home / "clock.json"
+    if not file.exists():
+        return None
+    try:
+        return datetime.fromisoformat(json.loads(file.read_text())["now"]).astimezone(UTC)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PasError(f"the sandbox's clock cannot be read from {file}: {error}; remove the file") from error
+
+
 class SandboxTime:
     """A clock kept in ``clock.json`` of the sandbox's home.
 
@@ -26,14 +43,7 @@ class SandboxTime:
     def __init__(self, start: datetime, home: Path | None = None) -> None:
         self._file = home / "clock.json" if home else None
         self._lock = threading.Lock()
-        self._now = start.astimezone(UTC)
-        if self._file and self._file.exists():
-            try:
-                self._now = datetime.fromisoformat(json.loads(self._file.read_text())["now"]).astimezone(UTC)
-            except (ValueError, KeyError, TypeError) as error:
-                raise PasError(
-                    f"the sandbox's clock cannot be read from {self._file}: {error}; remove the file"
-                ) from error
+        self._now = (kept_time(home) if home else None) or start.astimezone(UTC)
 
     def now(self) -> datetime:
         """Return the time of the world, in UTC."""

@@ -62,3 +62,5 @@ def test_what_cannot_be_explained_is_named(filled: Warehouse, client: TestClient
     weekend = client.get("/explain/congress_aggregate/SPY", params={"as_of": "2026-01-31"})
     assert weekend.status_code == 422
     assert "not a session" in weekend.json()["detail"]
+    ahead = client.get("/explain/congress_aggregate/SPY", params={"as_of": "2027-01-04"})
+    assert (ahead.status_code, ahead.json()["detail"]) == (422, "session 2027-01-04 has not closed yet")

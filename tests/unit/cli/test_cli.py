@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 
 from pas_lib.cli.app import run
-from pas_lib.cli.common import cell, last_closed_session, plain
-from pas_lib.clock import FixedClock
+from pas_lib.cli.common import Context, cell, plain
+from pas_lib.clock import FixedClock, last_closed_session
+from pas_lib.errors import PasError
+from pas_lib.settings import load_settings
 from tests.support.loopback import Answer, serve
 
 Pas = Callable[..., tuple[int, str, str]]
@@ -214,5 +216,44 @@ def test_cells() -> None:
 def test_the_last_closed_session() -> None:
     evening = FixedClock(datetime(2026, 1, 31, 1, tzinfo=UTC))  # Friday, 20:00 in New York
     noon = FixedClock(datetime(2026, 1, 30, 17, tzinfo=UTC))
-    assert last_closed_session(evening) == date(2026, 1, 30)
-    assert last_closed_session(noon) == date(2026, 1, 29)
+    assert last_closed_session(evening.now()) == date(2026, 1, 30)
+    assert last_closed_session(noon.now()) == date(2026, 1, 29)
+
+
+def test_a_session_that_has_not_come_is_refused_by_the_clock_that_is_injected(tmp_path: Path) -> None:
+    here = Context(load_settings({"PAS_HOME": str(tmp_path)}, root=tmp_path))
+    here.__dict__["clock"] = FixedClock(datetime(2026, 1, 30, 17, tzinfo=UTC))
+    assert here.session("2026-01-29") == here.session(None) == date(2026, 1, 29)
+    for day in ("2026-01-30", "2026-02-02", "2027-01-04"):
+        with pytest.raises(PasError, match=rf"session {day} has not closed yet \(the last one that has is 2026-01-29"):
+            here.session(day)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("weights", "wiki_attention"),
+        ("weights", "wiki_attention", "--recompute"),
+        ("allocate",),
+        ("regime",),
+        ("risk", "show"),
+        ("explain", "wiki_attention", "AAA"),
+    ],
+)
+def test_while_the_sandbox_is_away_the_time_it_was_left_at_counts(
+    pas: Pas, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "sandbox").mkdir()
+    (tmp_path / "sandbox" / "clock.json").write_text('{"now": "2026-01-31T01:00:00+00:00"}')
+    status, out, err = pas(*words, "--as-of", "2026-02-02")
+    assert (status, out) == (1, "")
+    assert err == "pas: session 2026-02-02 has not closed yet (the last one that has is 2026-01-30)\n"
+    # One that has closed is asked of the warehouse, which is not there.
+    status, _, err = pas(*words, "--as-of", "2026-01-30")
+    assert (status, "PostgreSQL" in err) == (1, True)
+
+
+@pytest.mark.parametrize(("command", "option"), [("backtest", "--end"), ("lookahead", "--end"), ("lookahead", "--at")])
+def test_a_date_that_is_none_names_its_option(pas: Pas, command: str, option: str) -> None:
+    status, _, err = pas(command, "--end", "2026-01-30", option, "soon")
+    assert (status, err) == (1, f"pas: {option}: 'soon' is not a date (write it as 2026-01-30)\n")
