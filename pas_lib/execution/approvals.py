@@ -97,6 +97,15 @@ def check_live(settings: Settings, key: AccountKey, plan: StoredPlan, warehouse:
         )
 
 
+def refused_by(key: AccountKey, plan: StoredPlan, warehouse: Warehouse) -> str:
+    """Return who had the last word on a live plan and refused it; an empty text when nobody did."""
+    if key.broker != "live":
+        return ""
+    with warehouse.connect() as conn:
+        row = store.last_approval(conn, key, plan.plan_hash)
+    return str(row["decided_by"]) if row is not None and row["decision"] != "approved" else ""
+
+
 def check_live_account(settings: Settings, key: AccountKey) -> None:
     """Check that trading real money is switched on, for this very account.
 

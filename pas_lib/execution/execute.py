@@ -9,6 +9,8 @@ What becomes of an order when something is in the way:
 ================================ =====================================================================================
 market not open yet              nothing happens (`GuardError`)
 session over, early close too    nothing is sent; what was open has expired
+live plan refused by a person    nothing is sent; the books are brought up to date, and an approval until the close
+                                 still counts
 halted, no price yet             waited for until PAS_PRICE_WAIT_SEC after the open, while the rest goes on; then
                                  denied, NO_PRICE_TODAY, and tried again by every later call until the close
 price far from the last close    denied, PRICE_MOVED
@@ -47,7 +49,7 @@ from typing import TYPE_CHECKING
 from pas_lib.clock import NY, Clock, ny_midnight, previous_session, session_close, session_on_or_before, session_open
 from pas_lib.errors import BrokerError, GuardError, OrderError
 from pas_lib.execution import guards, ledger, store, sync
-from pas_lib.execution.approvals import check_live
+from pas_lib.execution.approvals import check_live, refused_by
 from pas_lib.execution.breaker import judge_losses
 from pas_lib.execution.broker import AlpacaGateway, OrderMismatch, OrderRejected, OutcomeUnknown, fills_later, state_of
 from pas_lib.execution.ids import client_order_id
@@ -174,7 +176,8 @@ def execute(
     -------
     ExecutionReport
         A second call sends nothing new. After the close of the execution session nothing is sent at all: the call
-        brings in what happened and the rest has expired.
+        brings in what happened and the rest has expired. Nor is anything of a live plan that a person has refused: the
+        books are brought up to date, and the problems say who.
 
     Raises
     ------
@@ -196,6 +199,11 @@ def execute(
             raise OrderError(f"nothing is planned for session {session}", hint="run `pas decide` first")
         run = _Run(settings, clock, held, broker, steps or Steps(), plan, account, warehouse_id, retry)
         phase = guards.session_guard(plan.execution_session, clock.now())
+        if phase == "open" and (who := refused_by(account.key, plan, held)):
+            phase = "refused"
+            run.problems.append(
+                f"plan {plan.plan_hash[:12]} of session {session} was refused by {who}: nothing is sent"
+            )
         if phase == "open":
             check_live(settings, account.key, plan, held, clock)
         run.steps.reach("bound")
@@ -229,16 +237,17 @@ def _carry_out(run: _Run, phase: str) -> ExecutionReport:
     result = sync.reconcile(gateway, key, warehouse, clock)
     _snapshot(gateway, warehouse, clock, run.plan.execution_session)
     run.steps.reach("reconciled")
-    return _report(run, result)
+    return _report(run, phase, result)
 
 
-def _report(run: _Run, result: Reconciliation) -> ExecutionReport:
+def _report(run: _Run, phase: str, result: Reconciliation) -> ExecutionReport:
     key, session = run.account.key, run.plan.session
     with run.warehouse.connect() as conn:
         orders = tuple(store.orders(conn, key, session))
         fills = store.count_trades(conn, key, session, "fill")
         crosses = store.count_trades(conn, key, session, "cross")
-        if all(o.is_final for o in orders):
+        # Whoever has refused may still approve until the close.
+        if phase != "refused" and all(o.is_final for o in orders):
             store.finish_plan(conn, key, session, run.clock.now())
     state, reason = current_state(run.warehouse)
     if state != "ACTIVE":

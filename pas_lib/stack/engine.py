@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pas_lib.errors import PasError
+from pas_lib.errors import GuardError, PasError
 from pas_lib.stack.airflow_rest import AirflowRest, Run, Task, failure_in, task_log
 from pas_lib.stack.errors import StepFailed
 from pas_lib.stack.progress import Progress
@@ -41,7 +41,16 @@ class Engine(Protocol):
         ...
 
     def next_day(self, session: date, finished: Finished) -> None:
-        """Execute and evaluate; ``finished`` is told of each."""
+        """Execute and evaluate; ``finished`` is told of each.
+
+        A plan that a person has refused, or that nobody has approved in time, is evaluated like any other before it is
+        told.
+
+        Raises
+        ------
+        StepFailed
+            When a step fails; naming ``execute`` when nothing was sent for want of an approval.
+        """
         ...
 
 
@@ -86,6 +95,7 @@ class AirflowEngine:
     def next_day(self, session: date, finished: Finished) -> None:
         """Ask for ``execute``; its asset brings ``evaluate``."""
         self._chain(session, STEPS[3:], finished)
+        _tell_unsent(self._approval("execute", session)[1])
 
     def _chain(self, session: date, steps: Sequence[str], finished: Finished) -> None:
         earlier = {step: {run.run_id for run in self._rest.runs_of(step, session)} for step in steps[1:]}
@@ -127,11 +137,15 @@ class AirflowEngine:
                 # However long a person takes, nothing is stuck; a word said elsewhere than in Airflow counts as well.
                 touch()
                 self._progress.detail(_ASK)
-                if self._approval(run, session) == "approved":
-                    self._progress.done("approved")
+                word, unsent = self._approval(run.dag_id, session)
+                if word == "approved" or unsent:
+                    self._progress.done(unsent or word)
                     return
         if any(task.task_id == _APPROVAL_TASK for task in shown):
-            self._approval(run, session)
+            unsent = self._approval(run.dag_id, session)[1]
+            if unsent:
+                self._progress.done(unsent)
+                return
         failed = [task for task in shown if task.state == "failed"]
         if now.state == "failed":
             self._raise(run, failed or [task for task in shown if task.state != "success"])
@@ -143,12 +157,14 @@ class AirflowEngine:
         skipped = [task.task_id for task in shown if task.state == "skipped"]
         self._progress.done(f"not due: {', '.join(skipped)}" if skipped else "")
 
-    def _approval(self, run: Run, session: date) -> str:
-        """Return what the session's plan waits for; one that was refused, or is too old, ends the session."""
+    def _approval(self, step: str, session: date) -> tuple[str, str]:
+        """Return what the session's plan waits for, and why nothing of it is sent where that is so."""
         try:
-            return self._standing(session)
+            return self._standing(session), ""
+        except GuardError as error:
+            return "", str(error)
         except PasError as error:
-            raise StepFailed(run.dag_id, str(error)) from error
+            raise StepFailed(step, str(error)) from error
 
     def _raise(self, run: Run, tasks: list[Task]) -> None:
         if not tasks:
@@ -190,6 +206,12 @@ def _tell(tasks: Sequence[Task]) -> str:
     if running:
         text += f", running {', '.join(running)}"
     return f"{text}, to be tried again {', '.join(again)}" if again else text
+
+
+def _tell_unsent(why: str) -> None:
+    """Fail a session whose orders were not sent, after all of its steps are done."""
+    if why:
+        raise StepFailed("execute", why)
 
 
 # ------------------------------------------------------------------------------------------------------- direct
@@ -247,10 +269,15 @@ class DirectEngine:
         from pas_lib.execution import execute, standing
         from pas_lib.pipeline.evaluate import evaluate
 
+        unsent = ""
         with self._step("execute"):
-            while standing(session, self._settings, self._warehouse, self._clock) == "waiting":
-                self._progress.detail(_ASK)
-                self._sleep(_APPROVAL_POLL)
+            try:
+                while standing(session, self._settings, self._warehouse, self._clock) == "waiting":
+                    self._progress.detail(_ASK)
+                    self._sleep(_APPROVAL_POLL)
+            except GuardError as error:
+                unsent = str(error)
+                self._progress.say(f"         {unsent}")
             self.results["execute"] = execute(
                 session, settings=self._settings, clock=self._clock, warehouse=self._warehouse
             )
@@ -260,6 +287,7 @@ class DirectEngine:
                 session, settings=self._settings, clock=self._clock, warehouse=self._warehouse
             )
         finished("evaluate")
+        _tell_unsent(unsent)
 
     def _collect(self, session: date) -> dict[str, Any]:
         """Collect every dataset; one that is not critical may fail, as under Airflow."""

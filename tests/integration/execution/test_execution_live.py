@@ -64,13 +64,31 @@ def test_without_an_approval_nothing_is_sent(stage: Any) -> None:
 
 def test_a_refusal_after_an_approval_counts(stage: Any) -> None:
     live = Live(stage)
-    live.decide()
+    plan = live.decide()
     approve(D, stage.warehouse, stage.clock, who="ann")
     approve(D, stage.warehouse, stage.clock, who="bob", refuse=True)
     stage.at_open()
-    with pytest.raises(GuardError, match="was refused by bob"):
-        live.execute()
+    report = live.execute()
     assert stage.broker_orders() == []
+    assert (report.sent, report.orders, report.reconciliation.is_clean) == (0, (), True)
+    assert report.problems == (f"plan {plan.plan_hash[:12]} of session {D} was refused by bob: nothing is sent",)
+    # The account is looked at all the same: what follows the execution can evaluate the session.
+    assert stage.rows("select count(*) as n from ops.account_metrics_live")[0]["n"] == 1
+    assert stage.rows("select finished_at from ops.order_plans") == [{"finished_at": None}]
+    # Until the close the last word counts.
+    approve(D, stage.warehouse, stage.clock, who="bob")
+    assert live.execute().sent == 1
+    assert len(stage.broker_orders()) == 1
+
+
+def test_after_a_refusal_and_the_close_nothing_is_left_open(stage: Any) -> None:
+    live = Live(stage)
+    live.decide()
+    approve(D, stage.warehouse, stage.clock, who="bob", refuse=True)
+    stage.at_evening(E)
+    assert live.execute().sent == 0
+    assert stage.broker_orders() == []
+    assert stage.rows("select finished_at is null as is_open from ops.order_plans") == [{"is_open": False}]
 
 
 def test_an_approval_of_another_plan_does_not_count(stage: Any) -> None:

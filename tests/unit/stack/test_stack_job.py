@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,16 @@ from rich.console import Console
 
 from pas_lib import clock as calendar
 from pas_lib.clock import NY, FixedClock
+from pas_lib.errors import GuardError
+from pas_lib.settings import load_settings
+from pas_lib.stack.airflow_rest import Run, Task
+from pas_lib.stack.engine import AirflowEngine, DirectEngine
 from pas_lib.stack.errors import StepFailed
 from pas_lib.stack.job import run_session
 from pas_lib.stack.progress import Progress
 from pas_lib.stack.state import STEPS, SessionState
 from pas_lib.stack.world import RealWorld, SandboxWorld, last_evening
+from pas_lib.warehouse import Warehouse
 
 FRIDAY, MONDAY, TUESDAY = date(2026, 1, 30), date(2026, 2, 2), date(2026, 2, 3)
 
@@ -131,3 +137,73 @@ def test_in_the_real_world_orders_wait_for_the_open(tmp_path: Path, progress: Pr
     assert run_session(engine, RealWorld(clock), load(tmp_path), progress) == FRIDAY
     assert [step for step, _ in engine.ran] == list(STEPS)
     assert run_session(engine, RealWorld(clock), load(tmp_path), progress) is None
+
+
+# ------------------------------------------------------------------------------------- plans that are not approved
+
+WHY = "plan 0123456789ab of session 2026-01-30 was refused by bob: nothing is sent"
+
+
+def refused(*_: object) -> str:
+    raise GuardError(WHY)
+
+
+def test_a_refused_plan_is_evaluated_before_it_is_told(
+    progress: Progress, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    for module, step in (("pas_lib.execution", "execute"), ("pas_lib.pipeline.evaluate", "evaluate")):
+        monkeypatch.setattr(import_module(module), step, lambda *_, step=step, **__: called.append(step))
+    monkeypatch.setattr("pas_lib.execution.standing", refused)
+    monkeypatch.setattr("pas_lib.notify.announce", lambda *_: None)
+    settings = load_settings({"PAS_HOME": str(tmp_path)}, root=tmp_path)
+    engine = DirectEngine(settings, FixedClock(sandbox.now()), Warehouse("postgresql://127.0.0.1:1/none"), progress)
+    monkeypatch.setattr(engine, "evening", lambda _, finished: [finished(step) for step in STEPS[:3]])
+    state = load(tmp_path)
+    with pytest.raises(StepFailed, match=f"^execute failed: {WHY}$"):
+        run_session(engine, SandboxWorld(sandbox), state, progress)  # type: ignore[arg-type]
+    assert called == ["execute", "evaluate"]
+    assert load(tmp_path).unfinished is None
+
+
+class Rest:
+    """Airflow, where the approval of ``decide`` ends as told and everything else goes well."""
+
+    def __init__(self, approval: str) -> None:
+        self.approval = approval
+        self.triggered: list[str] = []
+        self.seen: set[str] = set()
+
+    def dags(self) -> dict[str, bool]:
+        return dict.fromkeys(STEPS, False)
+
+    def runs_of(self, step: str, session: date) -> list[Run]:
+        """What an asset starts is there at the second look."""
+        found = [Run(step, f"{step}-{session}", "success")] if step in self.seen else []
+        self.seen.add(step)
+        return found
+
+    def trigger(self, step: str, session: date) -> Run:
+        self.triggered.append(step)
+        return Run(step, f"{step}-{session}", "success")
+
+    def run(self, dag_id: str, run_id: str) -> Run:
+        left = {"failed": "failed", "deferred": "running"}.get(self.approval, "success")
+        return Run(dag_id, run_id, left if dag_id == "decide" else "success")
+
+    def tasks(self, run: Run) -> list[Task]:
+        done = [Task(run.dag_id, "success", 1)]
+        return [*done, Task("approve", self.approval, 1)] if run.dag_id == "decide" else done
+
+
+@pytest.mark.parametrize("approval", ["success", "skipped", "failed", "deferred"])
+def test_a_refused_plan_is_evaluated_under_airflow_too(
+    progress: Progress, tmp_path: Path, sandbox: Sandbox, approval: str
+) -> None:
+    """Refused in Airflow, refused elsewhere before it asked, too late, and refused elsewhere while it waits."""
+    rest = Rest(approval)
+    engine = AirflowEngine(rest, tmp_path, progress, lambda: None, refused)  # type: ignore[arg-type]
+    with pytest.raises(StepFailed, match=f"^execute failed: {WHY}$"):
+        run_session(engine, SandboxWorld(sandbox), load(tmp_path), progress)
+    assert rest.triggered == ["collect", "execute"]
+    assert load(tmp_path).unfinished is None
