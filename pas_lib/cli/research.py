@@ -220,24 +220,31 @@ def lookahead(
     from pas_lib.pipeline.lookahead import copy_raw, look_ahead, spread
     from pas_lib.strategies import strategy
 
-    names = [strategy(name).id for name in strategies or []]
+    def told(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    names = list(dict.fromkeys(strategy(name).id for name in strategies or []))
     here = context()
     last = here.session(end, "--end")
-    chosen = [here.session(text, "--at") for text in at or []]
+    chosen = sorted({here.session(text, "--at") for text in at or []})
     if late := [day for day in chosen if day >= last]:
         raise PasError(f"{late[0]} has no future before {last}: nothing would be proved", hint="take an earlier date")
     if not chosen:
-        first = min(marts.first_signal_sessions(here.warehouse).values(), default=last)
+        firsts = marts.first_signal_sessions(here.warehouse)
+        first = min((day for name, day in firsts.items() if not names or name in names), default=last)
         chosen = spread(first, calendar.previous_session(last), dates)
-    if not chosen:
-        raise PasError(f"there is no session to judge before {last}", hint="name one with --at, or a later --end")
+        if not chosen:
+            raise PasError(
+                f"there is no week's end with a signal before {last}: nothing would be proved",
+                hint="name a session with --at, or a later --end",
+            )
+        if len(chosen) < dates:
+            told(f"there are no more than {len(chosen)} weeks' ends from the first signal to {last}")
     with tempfile.TemporaryDirectory(prefix="pas-lookahead-") as folder:
         raw = Path(folder) / "history.duckdb"
         copy_raw(here.warehouse, raw)
         dbt = replace(Dbt.from_settings(here.settings), work_dir=Path(folder) / "dbt")
-        verdicts = look_ahead(
-            raw, chosen, last, here.settings, dbt, strategies=names, told=lambda line: print(line, file=sys.stderr)
-        )
+        verdicts = look_ahead(raw, chosen, last, here.settings, dbt, strategies=names, told=told)
     if as_json:
         print_json([plain(one) | {"is_clean": one.is_clean} for one in verdicts])
     else:
@@ -246,6 +253,9 @@ def lookahead(
     guilty = [one.name for one in verdicts if not one.is_clean]
     if guilty:
         raise PasError(f"{', '.join(guilty)}: what became known later changes what was said before")
+    silent = [one.name for one in verdicts if not one.compared]
+    if silent and (names or len(silent) == len(verdicts)):
+        raise PasError(f"{', '.join(silent)}: nothing to compare, so nothing is proved", hint="take a later date")
 
 
 def register(app: typer.Typer) -> None:

@@ -17,6 +17,7 @@ from pas_lib.cli.app import run
 from pas_lib.cli.common import Context, cell, plain
 from pas_lib.clock import FixedClock, last_closed_session
 from pas_lib.errors import PasError
+from pas_lib.pipeline.lookahead import Verdict
 from pas_lib.settings import load_settings
 from tests.support.loopback import Answer, serve
 
@@ -257,3 +258,72 @@ def test_while_the_sandbox_is_away_the_time_it_was_left_at_counts(
 def test_a_date_that_is_none_names_its_option(pas: Pas, command: str, option: str) -> None:
     status, _, err = pas(command, "--end", "2026-01-30", option, "soon")
     assert (status, err) == (1, f"pas: {option}: 'soon' is not a date (write it as 2026-01-30)\n")
+
+
+# ------------------------------------------------------------------------------------------------- look-ahead
+
+FRIDAYS = [date(2025, 12, 12), date(2025, 12, 19), date(2025, 12, 26)]
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[date], list[str]]]:
+    """What the proof was asked for: dates and strategies; what it finds goes by the name of the strategy."""
+    asked: list[tuple[list[date], list[str]]] = []
+
+    def look_ahead(_: Path, days: list[date], *__: object, strategies: list[str], **___: object) -> list[Verdict]:
+        asked.append((days, strategies))
+        found = {
+            "wiki_attention": Verdict("wiki_attention", tuple(days), 5000, ()),
+            "meuser": Verdict("meuser", tuple(days), 700, ("2025-12-19, deleted: gross: 1 <> 2", "more")),
+            "wsb_buzz": Verdict("wsb_buzz", tuple(days), 0, ()),
+        }
+        return [found[name] for name in strategies or found]
+
+    monkeypatch.setattr("pas_lib.pipeline.lookahead.copy_raw", lambda *_: None)
+    monkeypatch.setattr("pas_lib.pipeline.lookahead.look_ahead", look_ahead)
+    firsts = {"wiki_attention": FRIDAYS[0], "meuser": FRIDAYS[1]}
+    monkeypatch.setattr("pas_lib.pipeline.marts.first_signal_sessions", lambda _: firsts)
+    return asked
+
+
+def test_the_verdict_on_strategies_is_the_status(pas: Pas, judged: list[tuple[list[date], list[str]]]) -> None:
+    words = ("lookahead", "--end", "2025-12-31", "--at", "2025-12-19", "--at", "2025-12-12", "--at", "2025-12-19")
+    status, out, err = pas(*words, "wiki_attention", "wiki_attention")
+    assert (status, out, err) == (0, "wiki_attention: clean, 5,000 answers at 2 dates\n", "")
+    assert judged == [(FRIDAYS[:2], ["wiki_attention"])]
+
+    status, out, err = pas(*words)
+    assert status == 1
+    assert out.splitlines() == [
+        "wiki_attention: clean, 5,000 answers at 2 dates",
+        "meuser: KNOWS THE FUTURE, 2 differences, first 2025-12-19, deleted: gross: 1 <> 2",
+        "wsb_buzz: nothing to compare up to 2025-12-19",
+    ]
+    assert err == "pas: meuser: what became known later changes what was said before\n"
+    status, out, _ = pas(*words, "meuser", "--json")
+    assert (status, [(one["name"], one["is_clean"]) for one in json.loads(out)]) == (1, [("meuser", False)])
+
+    # Nothing compared is no proof.
+    status, _, err = pas(*words, "wsb_buzz", "wiki_attention")
+    assert (status, err) == (1, "pas: wsb_buzz: nothing to compare, so nothing is proved (take a later date)\n")
+
+
+def test_dates_that_prove_nothing_are_refused(pas: Pas, judged: list[tuple[list[date], list[str]]]) -> None:
+    for words, told in (
+        (("--end", "2025-12-31", "--at", "2025-12-31"), "2025-12-31 has no future before 2025-12-31: nothing would"),
+        (("--end", "2025-12-12"), "there is no week's end with a signal before 2025-12-12: nothing would be proved"),
+        (("wsb_buzz", "--end", "2025-12-31"), "there is no week's end with a signal before 2025-12-31"),
+        (("nonsense", "--end", "2025-12-31"), "unknown strategy 'nonsense'"),
+    ):
+        status, out, err = pas("lookahead", *words)
+        assert (status, out, err.count("\n")) == (1, "", 1), words
+        assert told in err
+    assert pas("lookahead", "--dates", "0")[0] == 2
+    assert judged == []
+    # More dates than there are: all of them, and it says so. They begin with the signals of those that are judged.
+    for words, days in ((("wiki_attention",), FRIDAYS), (("wiki_attention", "--dates", "2"), FRIDAYS[::2])):
+        status, _, err = pas("lookahead", *words, "--end", "2025-12-31")
+        assert (status, judged[-1][0]) == (0, days)
+        assert ("there are no more than 3 weeks' ends" in err) == (len(days) == 3)
+    pas("lookahead", "meuser", "--end", "2025-12-31")
+    assert judged[-1][0] == FRIDAYS[1:]
