@@ -200,7 +200,8 @@ def raw_rows(warehouse: Warehouse, one: Strategy, security_id: str, symbol: str,
     out: list[RawRow] = []
     for dataset in one.datasets:
         for name in _TABLES.get(dataset, (dataset,)):
-            found = _rows_of(warehouse, name, names, one.windows(session), at, one.counts.get(dataset))
+            known_as = names if lookup(name)[0] != "entity" else sorted({*names, *_entities(warehouse, security_id)})
+            found = _rows_of(warehouse, name, known_as, one.windows(session), at, one.counts.get(dataset))
             out.extend(sorted(found, key=lambda row: (row.event_date, row.known_at)))
     return tuple(out)
 
@@ -320,6 +321,14 @@ def _names(warehouse: Warehouse, security_id: str, symbol: str, at: datetime) ->
             title = str(row["wiki_title"])
             names |= {title, title.replace(" ", "_"), title.replace("_", " ")}
     return names
+
+
+def _entities(warehouse: Warehouse, security_id: str) -> set[str]:
+    """Return the filers that the models take for a security's company: the register need not know its number."""
+    rows = warehouse.rows(
+        "select entity from intermediate.int_fundamental_entities where security_id = %s", (security_id,)
+    )
+    return {str(row["entity"]) for row in rows}
 
 
 def lookup(dataset: str) -> tuple[str, str, tuple[str, ...]]:

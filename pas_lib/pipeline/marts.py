@@ -73,9 +73,8 @@ def require_built(warehouse: Warehouse, session: date) -> None:
     if built is None or built < session:
         raise WarehouseError(f"the marts go up to {built}, not to {session}", hint=f"run `pas build --as-of {session}`")
     if priced != session:
-        raise WarehouseError(
-            f"there are no prices of session {session}; the last are of {priced}", hint="run `pas ingest prices`"
-        )
+        last = "nor any before" if priced is None else f"the last are of {priced}"
+        raise WarehouseError(f"there are no prices of session {session}; {last}", hint="run `pas ingest prices`")
     if found["bars"] < LEAST_COVERAGE * found["bars_before"]:
         raise WarehouseError(
             f"session {session} has prices of {found['bars']} securities, the one before of {found['bars_before']}",

@@ -252,6 +252,20 @@ def test_the_rows_that_explain_a_weight_make_its_score(decided: Decided) -> None
             assert score(rows) == pytest.approx(told.score, rel=1e-9), (name, symbol)
 
 
+def test_the_filings_behind_a_score_are_shown_of_companies_without_a_number_too(decided: Decided) -> None:
+    """Lists of small companies state no CIK; their filings are found by whom they were asked for."""
+    numbered = decided.raw("securities", calendar.decision_time(decided.session)).groupby("security_id")["cik"].count()
+    found = 0
+    for name in ("micro_small_leaders", "sector_neutral", "small_cap_momentum"):
+        items = stored_weights(decided.warehouse, decided.session).get(name, [])
+        for key, symbol in items[-1].symbols.items() if items else ():
+            if numbered[str(key)] == 0:
+                told = explain(decided.warehouse, name, symbol, decided.session)
+                assert "sec_facts" in {row.source for row in told.rows if row.dataset == "fundamentals"}, (name, symbol)
+                found += 1
+    assert found > 0
+
+
 def test_a_symbol_that_was_given_to_another_company_is_the_other_company(decided: Decided) -> None:
     """The table of changes still names the company that left under it; the fund's list names the one that has it."""
     rows = decided.raw("securities", calendar.decision_time(decided.session))
