@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pas_lib.datasets import dataset
-from pas_lib.dbt import PROJECT_DIR
+from pas_lib.dbt import PROJECT_DIR, signal_numbers
 from pas_lib.errors import PasError
 from pas_lib.strategies import Strategy, all_strategies
 
@@ -74,11 +74,15 @@ def _page(one: Strategy, described: Mapping[str, str]) -> str:
     model = one.signal_model
     if model not in described:
         raise PasError(f"the model {model} of strategy {one.id} has no description", hint="describe it in a .yml file")
-    numbers = "\n".join(
-        f"| `{field.name}` | {field.default} |"
+    own = {
+        field.name: field.default
         for field in fields(one)  # type: ignore[arg-type]
         if field.default is not MISSING
-    )
+    }
+    taken = {
+        name: ", ".join(value) if isinstance(value, list) else value for name, value in signal_numbers(model).items()
+    }
+    numbers = "\n".join(f"| `{name}` | {value} |" for name, value in (own | taken).items())
     return (
         f"{_HEAD}\n# {one.name}\n\n{inspect.cleandoc(type(one).__doc__ or '')}\n\n"
         f"| | |\n|---|---|\n| id | `{one.id}` |\n| rule | {one.rule} |\n| decides | {one.cadence.value}, at the last"
