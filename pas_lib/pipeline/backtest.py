@@ -245,7 +245,10 @@ def run_backtest(
             path = path.loc[pd.Timestamp(start) :]
         if result is None or path.empty:
             if strategies:
-                raise _nothing(one.id, start, end)
+                captured = _captures(warehouse, one)
+                raise _nothing(
+                    one.id, start, end, f"its sites show no past; {captured}" if captured else "run `pas build`"
+                )
             without.append(one.id)
             continue
         held = result.weights.loc[path.index]
@@ -303,9 +306,9 @@ def _check(commission: float, options: Options) -> None:
         raise PasError("the capital must be a positive amount")
 
 
-def _nothing(name: str, start: date | None, end: date) -> PasError:
+def _nothing(name: str, start: date | None, end: date, hint: str = "run `pas build`") -> PasError:
     verb = "has no" if name != "no strategy" else "has"
-    return PasError(f"{name} {verb} returns from {start or 'its beginning'} to {end}", hint="run `pas build`")
+    return PasError(f"{name} {verb} returns from {start or 'its beginning'} to {end}", hint=hint)
 
 
 # ------------------------------------------------------------------------------------------------- reports
@@ -364,6 +367,12 @@ def _by_sector(held: pd.DataFrame, sectors: Mapping[pd.Timestamp, Mapping[str, s
 
 def _first_capture(warehouse: Warehouse, one: Strategy, first: date) -> str:
     """Return the label of a strategy one of whose datasets has no history, with its first decision; else nothing."""
+    captured = _captures(warehouse, one)
+    return f"starts at {captured}, first decision {first}" if captured else ""
+
+
+def _captures(warehouse: Warehouse, one: Strategy) -> str:
+    """Return when each of a strategy's datasets without history was first captured; nothing when all have one."""
     without = [name for name in one.datasets if catalogue()[name].history == "none"]
     if not without:
         return ""
@@ -372,7 +381,7 @@ def _first_capture(warehouse: Warehouse, one: Strategy, first: date) -> str:
         seen = marts.read(warehouse, f"select min(known_at) as first from raw.{name}")["first"].iloc[0]  # noqa: S608
         if not pd.isna(seen):
             known.append(f"{name} {pd.Timestamp(seen).tz_convert(calendar.NY).date()}")
-    return f"starts at first capture ({', '.join(known) or 'none'}), first decision {first}"
+    return f"first capture ({', '.join(known) or 'none'})"
 
 
 def _benchmark(warehouse: Warehouse, symbol: str, end: date) -> pd.Series:

@@ -439,6 +439,15 @@ def test_what_is_only_captured_starts_at_its_first_capture_and_says_so(
     assert '<span class="tag warn">starts at first capture</span>' in text
     assert f"wsb_buzz: {label}; its sites show no past" in text
     assert "<td>wsb_buzz <sup>1</sup></td><td>2025-12-15</td>" in text
+    # Before the first decision there is nothing, and that is why.
+    status, _, err = pas("backtest", "wsb_buzz", "--end", "2025-12-05")
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "pas: wsb_buzz has no returns from its beginning to 2025-12-05 (its sites show no past; first capture"
+            " (reddit_mentions 2025-12-03))"
+        ],
+    )
     # The table of the terminal says it as well.
     done = run_backtest(warehouse, settings, names, None, DECISION)
     assert f"wsb_buzz {label}" in _remarks(done, count_trials(warehouse, done), None)
