@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import bisect
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
@@ -93,6 +95,23 @@ class SandboxClock:
                 f"the sandbox at {self.base_url} does not tell the time: {type(error).__name__}",
                 hint="start it with `pas sandbox` or `make run`",
             ) from None
+
+
+def kept_time(home: Path) -> datetime | None:
+    """Return the time at which the sandbox of a home was left, in UTC; None where there is none yet.
+
+    Raises
+    ------
+    PasError
+        When its file cannot be read.
+    """
+    file = home / "clock.json"
+    if not file.exists():
+        return None
+    try:
+        return datetime.fromisoformat(json.loads(file.read_text())["now"]).astimezone(UTC)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PasError(f"the sandbox's clock cannot be read from {file}: {error}; remove the file") from error
 
 
 def clock_for(settings: Settings) -> Clock:

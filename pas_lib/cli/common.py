@@ -77,9 +77,7 @@ class Context:
         try:
             return self.clock.now()
         except SourceError:
-            from pas_lib.sandbox.clock import kept_time
-
-            return kept_time(self.settings.home / "sandbox")
+            return calendar.kept_time(self.settings.home / "sandbox")
 
     def announce(self) -> None:
         """Tell the channels of PAS_NOTIFY_URLS what a command brought about; never fatal."""

@@ -8,25 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from pas_lib import clock as calendar
-from pas_lib.clock import COLLECT_TIME, NY
+from pas_lib.clock import COLLECT_TIME, NY, kept_time
 from pas_lib.errors import PasError
-
-
-def kept_time(home: Path) -> datetime | None:
-    """Return the time at which the sandbox of a home was left, in UTC; None where there is none yet.
-
-    Raises
-    ------
-    PasError
-        When its file cannot be read.
-    """
-    file = home / "clock.json"
-    if not file.exists():
-        return None
-    try:
-        return datetime.fromisoformat(json.loads(file.read_text())["now"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError) as error:
-        raise PasError(f"the sandbox's clock cannot be read from {file}: {error}; remove the file") from error
 
 
 class SandboxTime:
