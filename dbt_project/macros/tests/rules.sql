@@ -3,6 +3,7 @@
     A night looks at what is new since the test passed last: with `new: {rows_of: dataset}` at versions loaded since, with
     `{rows_of: dataset, by: column}` at all rows that have a value of theirs there; with `{from: column}` at the sessions that
     were computed again, with `{entities: column}` at the entities. `dbt test` and a full refresh look at everything.
+    `within: column` beside `rows_of` names what versions follow one another in, so that no others are made.
 
     not_null   columns that have a value in every row
     unique     columns without equal values
@@ -83,6 +84,7 @@ where broken > 0
             {{ new['by'] }} in (select {{ new['by'] }} from {{ raw }} where row_id > {{ seen }})
         {%- else -%}
             row_id > {{ seen }}
+            {%- if 'within' in new %} and {{ among(new['within'], 'select ' ~ new['within'] ~ ' from ' ~ raw ~ ' where row_id > ' ~ seen) }}{% endif -%}
         {%- endif -%}
     {%- else -%}
         {%- set first = run_query("select min(from_session) from " ~ test_state() ~ " where model = '" ~ tested_model() ~ "'").rows[0][0] -%}
