@@ -1,4 +1,4 @@
-{{ scores_config('int_fundamental_ratios', [{'columns': ['score_date']}]) }}
+{{ scores_config('int_fundamental_ratios', [{'columns': ['score_date', 'security_id']}]) }}
 -- Measures of the statements known at each scored date, one row per security and date, rounded to 10 significant digits;
 -- each NULL where a part is missing.
 --

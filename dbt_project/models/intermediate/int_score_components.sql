@@ -5,27 +5,13 @@
 -- illiquidity_63: Amihud (2002), "Illiquidity and Stock Returns", Journal of Financial Markets 5: mean of the absolute daily
 -- return per million USD traded. short_ratio: days of volume sold short as Yahoo showed it last, at most 45 days ago.
 -- insider_buying: purchases on the open market (code P) that became known in the last 91 days over market value.
-with members as (
-    select distinct
-        features.security_id,
-        features.session
-    from {{ ref('int_security_features') }} as features
-    inner join {{ ref('int_index_members') }} as members
-        on features.security_id = members.security_id
-        and features.decision_at >= members.member_from
-        and features.decision_at < members.member_to
-    where members.index_name in ({{ literals(var('stock_indices')) }})
-    {% if is_incremental() %}
-        and features.session >= {{ since }}
-    {% endif %}
-),
-
-newest as (
+with newest as (
     select max(session) as session from {{ ref('int_sessions') }}
 ),
 
+-- a stock may be in two indices
 scored as (
-    select
+    select distinct
         features.security_id,
         features.symbol,
         features.session,
@@ -37,10 +23,12 @@ scored as (
         features.volatility_21,
         features.illiquidity_63
     from {{ ref('int_security_features') }} as features
-    inner join members
+    inner join {{ ref('int_index_members') }} as members
         on features.security_id = members.security_id
-        and features.session = members.session
-    where (features.is_month_end or features.session = (select session from newest))
+        and features.decision_at >= members.member_from
+        and features.decision_at < members.member_to
+    where members.index_name in ({{ literals(var('stock_indices')) }})
+        and (features.is_month_end or features.session = (select session from newest))
     {% if is_incremental() %}
         and features.session >= {{ since }}
     {% endif %}
@@ -93,7 +81,7 @@ purchases as (
 
 -- nobody's purchases are known before any were collected
 insiders_known as (
-    select min(known_at) as since from {{ ref('int_insider_lines') }}
+    select min(first_known_at) as since from {{ ref('int_insider_lines') }}
 ),
 
 raw_components as (

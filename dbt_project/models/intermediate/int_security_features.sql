@@ -17,13 +17,24 @@ with newest as (
     select max(session) as session from {{ ref('int_sessions') }}
 ),
 
+-- the securities that have been the benchmark: bars are found by security
+benchmarks as (
+    select distinct security_id
+    from {{ ref('int_security_symbols') }}
+    where symbol = '{{ benchmark() }}'
+),
+
 -- least() would make 10,000 % of what is missing
 market as (
     select
-        session,
-        case when ret is not null then least(ret, 100) end as ret
-    from {{ ref('daily_returns') }}
-    where symbol = '{{ benchmark() }}'
+        bars.session,
+        case when bars.ret is not null then least(bars.ret, 100) end as ret
+    from {{ ref('daily_returns') }} as bars
+    inner join benchmarks on bars.security_id = benchmarks.security_id
+    where bars.symbol = '{{ benchmark() }}'
+    {% if is_incremental() %}
+        and bars.session > {{ reprocess_from('int_security_features') }} - 430
+    {% endif %}
 ),
 
 returns as (
