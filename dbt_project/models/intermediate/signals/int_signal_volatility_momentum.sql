@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_sessions') }}
 {{ signal_config('int_signal_volatility_momentum', ['prices', 'corporate_actions', 'securities', 'universe']) }}
 -- Total return over 252 sessions divided by the annualised volatility of the last 60, for the stocks of the indices.
 -- A stock may be in two of them.
