@@ -110,10 +110,11 @@ def run_model(
     WarehouseError
         When a mart is missing.
     """
-    stored = {} if recompute else stored_weights(warehouse, session, computed_before)
-    returned = pd.DataFrame() if recompute else stored_returns(warehouse, session, computed_before)
-    weights, new = _decide_all(warehouse, session, strategies, stored, returned)
-    returns, drifted, pending = _simulate(warehouse, session, weights, cost_bps, returned)
+    with warehouse.kept_open() as source:
+        stored = {} if recompute else stored_weights(source, session, computed_before)
+        returned = pd.DataFrame() if recompute else stored_returns(source, session, computed_before)
+        weights, new = _decide_all(source, session, strategies, stored, returned)
+        returns, drifted, pending = _simulate(source, session, weights, cost_bps, returned)
     return ModelRun(session, weights, returns, drifted, tuple(new), pending)
 
 
@@ -134,7 +135,8 @@ def decide_history(
     dict
         portfolio -> its weights, oldest first; empty for one without a signal.
     """
-    return _decide_all(warehouse, session, strategies, {}, pd.DataFrame())[0]
+    with warehouse.kept_open() as source:
+        return _decide_all(source, session, strategies, {}, pd.DataFrame())[0]
 
 
 def _decide_all(

@@ -208,7 +208,8 @@ def as_it_was(
         read = inputs.get("sources", dbt.read_sources)
         dbt = replace(dbt, url=str(path), target="duckdb", work_dir=folder / "dbt", read_sources=read)
         dbt.build(decision.session, data_tests=False, select=[f"+{name}" for name in _MARTS])
-        yield DuckWarehouse(path), sum(count for name, count in sent.items() if name.startswith("raw."))
+        with DuckWarehouse(path).kept_open() as copy:
+            yield copy, sum(count for name, count in sent.items() if name.startswith("raw."))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg import sql
 from pas_lib.errors import TableMissing, WarehouseUnavailable
 
 if TYPE_CHECKING:
+    import adbc_driver_postgresql.dbapi as adbc
     import pandas as pd
     import pyarrow as pa
 
@@ -116,6 +117,22 @@ class Warehouse:
                         frame[column.name] = frame[column.name].astype(float)
         return frame
 
+    @contextmanager
+    def kept_open(self) -> Iterator[Warehouse]:
+        """Give the same warehouse with one connection for all that is read through Arrow.
+
+        To connect takes longer than a small read: the driver asks for every type there is. It is for one thread.
+        """
+        with ExitStack() as held:
+            yield _KeptOpen(self.url, held)
+
+    @contextmanager
+    def _through_arrow(self) -> Iterator[adbc.Connection]:
+        import adbc_driver_postgresql.dbapi as adbc
+
+        with adbc.connect(self.url) as conn:
+            yield conn
+
     def arrow(self, statement: str) -> pa.Table:
         """Return a query as an Arrow table, through ADBC.
 
@@ -127,10 +144,9 @@ class Warehouse:
             If a table does not exist.
         """
         import adbc_driver_manager
-        import adbc_driver_postgresql.dbapi as adbc
 
         try:
-            with adbc.connect(self.url) as conn, conn.cursor() as cursor:
+            with self._through_arrow() as conn, conn.cursor() as cursor:
                 cursor.execute(statement)
                 return cursor.fetch_arrow_table()
         except adbc_driver_manager.OperationalError as error:
@@ -139,6 +155,24 @@ class Warehouse:
             if error.sqlstate in _MISSING:
                 raise TableMissing(_named_in(str(error))) from None
             raise
+
+
+class _KeptOpen(Warehouse):
+    """A warehouse whose connection for reads through Arrow is opened once, and closed by who keeps it open."""
+
+    def __init__(self, url: str, held: ExitStack) -> None:
+        super().__init__(url)
+        self._held = held
+        self._conn: adbc.Connection | None = None
+
+    @contextmanager
+    def _through_arrow(self) -> Iterator[adbc.Connection]:
+        import adbc_driver_postgresql.dbapi as adbc
+
+        if self._conn is None:
+            # Each read is a transaction of its own: none holds a table that a build wants to replace.
+            self._conn = self._held.enter_context(adbc.connect(self.url, autocommit=True))
+        yield self._conn
 
 
 def _missing_name(error: psycopg.Error) -> str:

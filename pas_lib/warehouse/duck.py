@@ -39,10 +39,10 @@ class DuckWarehouse(Warehouse):
         return self.path.name
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def kept_open(self) -> Iterator[DuckWarehouse]:
         """Keep the file open: reads inside share one database instead of opening it a hundred times over."""
         with self._open():
-            yield
+            yield self
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import psycopg
 import pyarrow as pa
 import pytest
 
-from pas_lib.errors import WarehouseError, WarehouseUnavailable
+from pas_lib.errors import TableMissing, WarehouseError, WarehouseUnavailable
 from pas_lib.warehouse import Warehouse, copy_arrow, identity, migrate
 
 
@@ -90,6 +92,32 @@ def test_a_failed_block_leaves_nothing(warehouse: Warehouse) -> None:
         conn.execute("insert into ops.portfolios values ('a', 'A', null, 'manual', 'manual', 'active', now())")
         conn.execute("insert into ops.portfolios values ('b', null, null, 'manual', 'manual', 'active', now())")
     assert warehouse.rows("select * from ops.portfolios") == []
+
+
+def test_kept_open_reads_share_a_connection_that_holds_no_table(warehouse: Warehouse) -> None:
+    others = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    warehouse.execute("create table t as select 1 as a")
+    with warehouse.kept_open() as kept:
+        own = [kept.arrow("select pg_backend_pid() as pid")["pid"][0].as_py() for _ in range(2)]
+        assert own[0] == own[1]
+        assert [row["pid"] for row in warehouse.rows(others)] == [own[0]]
+        assert kept.arrow("select a from t").to_pylist() == [{"a": 1}]
+        # A build that replaces the table meanwhile is not held up, and is seen.
+        warehouse.execute("set lock_timeout = '1s'; drop table t; create table t as select 2 as a")
+        assert kept.frame("select a from t")["a"].tolist() == [2]
+        with pytest.raises(TableMissing, match="nowhere"):
+            kept.arrow("select * from nowhere")
+        assert kept.arrow("select a from t").to_pylist() == [{"a": 2}]
+    gone = f"select count(*) = 0 as gone from ({others}) s where s.pid = {own[0]}"
+    assert _soon(lambda: bool(warehouse.rows(gone)[0]["gone"]))
+
+
+def _soon(condition: Callable[[], bool]) -> bool:
+    """Tell whether a condition comes true: a server notices after a moment that somebody has gone."""
+    deadline = time.monotonic() + 10
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return met
 
 
 def test_an_absent_server_is_one_line_with_what_to_do() -> None:

@@ -102,14 +102,18 @@ def _levels(decided: Decided, at: datetime) -> pd.DataFrame:
     out = {}
     for symbol in bars.columns:
         close = bars[symbol].dropna()
-        own = actions[actions["symbol"] == symbol]
-        level, shares = [1.0], 1.0
-        for before, day in zip(close.index, close.index[1:], strict=False):
-            now = own[(own["event_date"] > before) & (own["event_date"] <= day)]
-            shares = float(now.loc[now["action"] == "split", "ratio"].prod())
-            cash = float(now.loc[now["action"] != "split", "amount"].sum())
-            level.append(level[-1] * (close[day] * shares + cash) / close[before])
-        out[symbol] = pd.Series(level, index=close.index)
+        own = actions[actions["symbol"] == symbol].fillna({"ratio": 1.0, "amount": 0.0})
+        shares, cash = np.ones(len(close)), np.zeros(len(close))
+        # An action counts at the first bar on or after its day.
+        places = close.index.searchsorted(own["event_date"])
+        for place, action, ratio, amount in zip(places, own["action"], own["ratio"], own["amount"], strict=True):
+            if 0 < place < len(close) and action == "split":
+                shares[place] *= ratio
+            elif 0 < place < len(close):
+                cash[place] += amount
+        bar = close.to_numpy()
+        gains = (bar[1:] * shares[1:] + cash[1:]) / bar[:-1]
+        out[symbol] = pd.Series(np.cumprod([1.0, *gains]), index=close.index)
     return pd.DataFrame(out)
 
 
