@@ -15,7 +15,7 @@ from pas_lib.analytics import performance_summary, rolling_table
 from pas_lib.backtest import GONE_AFTER
 from pas_lib.errors import PasError
 from pas_lib.pipeline.backtest import BOOK, Backtest, BacktestReport
-from pas_lib.pipeline.backtest_store import Trials
+from pas_lib.pipeline.backtest_store import LEAST_SESSIONS, Trials
 
 _TEMPLATE = Path(__file__).with_name("tearsheet.html.j2")
 _COLORS = (
@@ -166,7 +166,10 @@ class _Page:
         self.run = run
         self.reports = sorted(run.reports, key=lambda one: one.strategy != BOOK)
         alone = [one for one in self.reports if one.strategy != BOOK]
-        best = sorted(alone, key=lambda one: -_number(one.summary["sharpe"], -math.inf))[:_SHOWN]
+        # A Sharpe ratio of a few sessions may be anything.
+        best = sorted(alone, key=lambda one: (one.n_obs < LEAST_SESSIONS, -_number(one.summary["sharpe"], -math.inf)))[
+            :_SHOWN
+        ]
         self.shown = {BOOK, *(one.strategy for one in best)}
         self.style = {
             one.strategy: (_COLORS[i % len(_COLORS)], _DASHES[i // len(_COLORS) % len(_DASHES)])
