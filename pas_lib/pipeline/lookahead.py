@@ -5,6 +5,10 @@ system says of the sessions up to a date: signals, scores, target weights, model
 Then every row that was not known at the date's decision time is deleted, or replaced by nonsense, every model is made
 again from nothing (by the statements that dbt compiled, in dbt's order), and the answers must be the same: selections
 exactly, numbers to 1e-9.
+
+A bar is of the company that had its symbol when it was fetched. Where the register tells of that company only after
+the date, and another one had the symbol before, the bars of the later one go with it: without its row they would be
+taken for bars of the earlier one, which no row ever said.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ from pas_lib.warehouse import DuckWarehouse, Warehouse
 _MARTS = ("signals", "daily_returns", "regime_inputs", "ticker_scores", "top_scores")
 #: Columns of text that say what kind of thing a row is about: nonsense there would only hide rows.
 _KINDS = frozenset({"asset_class", "asset_type"})
+#: Datasets whose rows are of the company that had the symbol when they were fetched.
+_OF_THE_HOLDER = ("corporate_actions", "filings", "fundamentals", "prices")
 #: What belongs to no single strategy.
 BOOK = "regime, scores and sizing"
 HOW = ("deleted", "garbage")
@@ -245,6 +251,12 @@ def _take_away(path: Path, session: date, how: str) -> None:
             row[0]
             for row in conn.execute("select table_name from duckdb_tables() where schema_name = 'raw'").fetchall()
         }
+        for name in sorted(tables & set(_OF_THE_HOLDER)):
+            conn.execute(
+                f"delete from raw.{name} as stated using {_later_holders(at)} as holders"  # noqa: S608
+                " where stated.symbol = holders.symbol"
+                " and stated.ingested_at >= holders.valid_from and stated.ingested_at < holders.valid_to"
+            )
         changed = 0
         for name in sorted(tables & set(catalogue())):
             where = f"from raw.{name} where known_at > {at}"
@@ -255,6 +267,16 @@ def _take_away(path: Path, session: date, how: str) -> None:
                 conn.execute(f"update raw.{name} set {', '.join(_nonsense(name))} where known_at > {at}")  # noqa: S608
     if not changed:
         raise PasError(f"no row became known after {session}: nothing would be proved", hint="take an earlier date")
+
+
+def _later_holders(at: str) -> str:
+    """Return the query for spells in a used symbol of companies that no row known at an instant tells of."""
+    return (
+        "(select symbol, valid_from, valid_to from intermediate.int_security_symbols as spells"  # noqa: S608
+        " where exists (select 1 from intermediate.int_security_symbols as earlier"
+        " where earlier.symbol = spells.symbol and earlier.valid_from < spells.valid_from)"
+        f" and security_id not in (select security_id from raw.securities where known_at <= {at}))"
+    )
 
 
 def _nonsense(name: str) -> list[str]:

@@ -95,6 +95,37 @@ def test_a_member_the_register_knew_later_is_none_before(
     assert all(one.compared > 100 for one in found)
 
 
+def test_bars_of_a_company_that_was_known_later_are_not_those_of_who_had_the_symbol_before(
+    raw: Path, settings: Settings, duck: Dbt, tmp_path: Path
+) -> None:
+    """A symbol goes to another company, whose bars are read at once and whose register is read months afterwards."""
+    late = tmp_path / "late.duckdb"
+    shutil.copyfile(raw, late)
+    with duckdb.connect(str(late)) as conn:
+        conn.execute("set timezone = 'UTC'")
+        known = clock.decision_time(date(2025, 12, 15))
+        conn.execute(
+            """
+            insert into raw.securities by name
+            select * replace (
+                'cik9999999999' as security_id, '9999999999' as cik, null as wiki_title,
+                $known as known_at, $known as ingested_at,
+                (select max(row_id) + 1 from raw.securities) as row_id
+            )
+            from raw.securities where symbol = 'S014' order by row_id limit 1
+            """,
+            {"known": known},
+        )
+        taken = "symbol = 'S014' and event_date between date '2025-07-01' and date '2025-12-15'"
+        bars = conn.execute(f"select count(*) from raw.prices where {taken}").fetchall()[0][0]
+        assert bars > 100
+        conn.execute(f"update raw.prices set ingested_at = ? where {taken}", [known])
+    names = ["volatility_momentum", "wiki_attention"]
+    found = look_ahead(late, DATES[2:3], END, settings, duck, strategies=names, how=("deleted",))
+    assert [(one.name, one.differences[:3]) for one in found if one.differences] == []
+    assert all(one.compared > 100 for one in found)
+
+
 @dataclass(frozen=True)
 class NextWeek(VolatilityMomentum):
     """A strategy that looks behind its market view: at the returns of the week to come."""
