@@ -55,7 +55,7 @@ uninstall-service: $(STAMP) ## Stop the service and take it away; data stays
 	@$(BIN)/python -m pas_lib.stack uninstall-service
 
 # In the order of their names (e2e, integration, unit) the longest files come first, so that no worker is idle at the end.
-test: $(STAMP) ## Run the tests on real engines, in WORKERS processes (less than twenty minutes on two processors)
+test: $(STAMP) ## Run the tests on real engines, in WORKERS processes (about a quarter of an hour on two processors)
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 600
 
 test-fast: $(STAMP) ## Run the tests that need no server (at most a minute)

@@ -64,6 +64,7 @@ def _duckdb(world: ScaleWorld, path: Path, home: Path, rows: int) -> Iterator[Re
     with duckdb.connect(str(path)) as con:
         con.execute("set timezone = 'UTC'")
         came = world.collect_night(con)
+    os.sync()  # what the rebuild wrote is on the disk long before the night
     night = _Build(dbt, world, is_night=True)
     yield night.result(f"DuckDB: a night, {came:,} rows", f"at most {NIGHT_SECONDS} s", night.seconds <= NIGHT_SECONDS)
 
