@@ -39,7 +39,7 @@ _MARTS = ("signals", "daily_returns", "regime_inputs", "ticker_scores", "top_sco
 #: Columns of text that say what kind of thing a row is about: nonsense there would only hide rows.
 _KINDS = frozenset({"asset_class", "asset_type"})
 #: Datasets whose rows are of the company that had the symbol when they were fetched.
-_OF_THE_HOLDER = ("corporate_actions", "filings", "fundamentals", "prices")
+_OF_THE_HOLDER = ("corporate_actions", "prices")
 #: What belongs to no single strategy.
 BOOK = "regime, scores and sizing"
 HOW = ("deleted", "garbage")
