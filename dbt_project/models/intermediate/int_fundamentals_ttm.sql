@@ -191,16 +191,14 @@ figures_of_report as (
     select
         report_no,
         max(filed) as filed
-        {%- for item in flows + balances %}
-        {%- set base = 10 * loop.index %},
-        coalesce(
-            max(case when cell = {{ base }} then value end), max(case when cell = {{ base + 1 }} then value end)
-        ) as {{ item }}_stated
-        {%- if item in flows %}
+        {%- for item in flows %}
+        {%- set base = 10 * loop.index %}
         {%- for length in lengths[1:] %},
         max(case when cell = {{ base + loop.index }} then value end) as {{ item }}_{{ length }}
         {%- endfor %}
-        {%- endif %}
+        {%- endfor %}
+        {%- for item in balances %},
+        max(case when cell = {{ 10 * (flows | length + loop.index) }} then value end) as {{ item }}_instant
         {%- endfor %}
         {%- set base = 10 * items | length %},
         max(case when cell between {{ base + 1 }} and {{ base + 9 }} then value end) as diluted,
@@ -286,7 +284,7 @@ statements as (
         reports.filed
         {%- for item in flows %},
         coalesce(
-            reports.{{ item }}_stated,
+            reports.{{ item }}_year,
             parts.{{ item }}_last + case
                 when parts.{{ item }}_days between 75 and 105 then reports.{{ item }}_quarter - before.{{ item }}_quarter
                 when parts.{{ item }}_days between 165 and 195 then reports.{{ item }}_half - before.{{ item }}_half
@@ -297,7 +295,7 @@ statements as (
         ) as {{ item }}
         {%- endfor %}
         {%- for item in balances %},
-        reports.{{ item }}_stated as {{ item }}
+        reports.{{ item }}_instant as {{ item }}
         {%- endfor %},
         covers.counted as cover,
         covers.counted_on as cover_on,

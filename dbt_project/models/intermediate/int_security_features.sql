@@ -62,11 +62,12 @@ bars as (
         coalesce(bars.ret, 0) as ret,
         case when bars.ret is not null and market.ret is not null then market.ret else 0 end as market_ret,
         case when bars.ret is not null and market.ret is not null then bars.ret else 0 end as paired_ret,
-        case when bars.ret is not null and market.ret is not null then cast(1 as double precision) else 0 end as is_pair,
         -- a million times the absolute return per USD traded
         case when bars.ret is not null and bars.dollar_volume > 0
             then abs(bars.ret) / bars.dollar_volume * 1000000 else 0 end as impact,
-        case when bars.ret is not null and bars.dollar_volume > 0 then cast(1 as double precision) else 0 end as has_impact
+        -- two numbers of terms in one sum: pairs by the million, impacts by one
+        case when bars.ret is not null and market.ret is not null then cast(1000000 as double precision) else 0 end
+        + case when bars.ret is not null and bars.dollar_volume > 0 then 1 else 0 end as terms
     from returns as bars
     inner join {{ ref('int_sessions') }} as sessions on bars.session = sessions.session
     left join market on bars.session = market.session
@@ -90,9 +91,8 @@ running as (
         sum(market_ret * market_ret) over bars_so_far as sum_market2,
         sum(paired_ret) over bars_so_far as sum_paired,
         sum(paired_ret * market_ret) over bars_so_far as sum_product,
-        sum(is_pair) over bars_so_far as pairs,
         sum(impact) over bars_so_far as sum_impact,
-        sum(has_impact) over bars_so_far as impacts
+        sum(terms) over bars_so_far as sum_terms
     from bars
     window bars_so_far as (partition by security_id order by session_no rows unbounded preceding)
 ),
@@ -118,9 +118,9 @@ windows as (
         sum_market2 - coalesce(lag(sum_market2, 252) over bars_in_order, 0) as market2_252,
         sum_paired - coalesce(lag(sum_paired, 252) over bars_in_order, 0) as paired_252,
         sum_product - coalesce(lag(sum_product, 252) over bars_in_order, 0) as product_252,
-        pairs - coalesce(lag(pairs, 252) over bars_in_order, 0) as pairs_252,
+        floor((sum_terms - coalesce(lag(sum_terms, 252) over bars_in_order, 0)) / 1000000) as pairs_252,
         sum_impact - coalesce(lag(sum_impact, 63) over bars_in_order, 0) as impact_63,
-        impacts - coalesce(lag(impacts, 63) over bars_in_order, 0) as impacts_63
+        sum_terms - coalesce(lag(sum_terms, 63) over bars_in_order, 0) as terms_63
     from running
     window bars_in_order as (partition by security_id order by session_no)
 ),
@@ -138,7 +138,8 @@ chosen as (
         (ret2_21 - ret_21 * ret_21 / 21) / 20 as variance_21,
         (ret2_60 - ret_60 * ret_60 / 60) / 59 as variance_60,
         (ret2_252 - ret_252 * ret_252 / 252) / 251 as variance_252,
-        market2_252 - market_252 * market_252 / nullif(pairs_252, 0) as market_variation
+        market2_252 - market_252 * market_252 / nullif(pairs_252, 0) as market_variation,
+        terms_63 - floor(terms_63 / 1000000) * 1000000 as impacts_63
     from windows
     inner join {{ ref('int_sessions') }} as sessions on windows.session_no = sessions.session_no
     where (sessions.is_week_end or sessions.is_month_end or sessions.session = (select session from newest))

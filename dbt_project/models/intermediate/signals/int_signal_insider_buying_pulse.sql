@@ -15,7 +15,8 @@ with sessions as (
     {% endif %}
 ),
 
-purchases as (
+-- found before the sessions are looked up: else DuckDB looks for the first statement in every window again
+purchases as materialized (
     select
         symbol,
         insider,
