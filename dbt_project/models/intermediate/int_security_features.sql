@@ -24,17 +24,18 @@ benchmarks as (
     where symbol = '{{ benchmark() }}'
 ),
 
--- least() would make 10,000 % of what is missing
+-- asked in the value and not in the join: the planners would take the bars of one security and one symbol for two or three;
+-- and least() would make 10,000 % of what is missing
 market as (
     select
         bars.session,
-        case when bars.ret is not null then least(bars.ret, 100) end as ret
+        max(case when bars.symbol = '{{ benchmark() }}' and bars.ret is not null then least(bars.ret, 100) end) as ret
     from {{ ref('daily_returns') }} as bars
     inner join benchmarks on bars.security_id = benchmarks.security_id
-    where bars.symbol = '{{ benchmark() }}'
     {% if is_incremental() %}
-        and bars.session > {{ reprocess_from('int_security_features') }} - 430
+    where bars.session > {{ reprocess_from('int_security_features') }} - 430
     {% endif %}
+    group by bars.session
 ),
 
 returns as (

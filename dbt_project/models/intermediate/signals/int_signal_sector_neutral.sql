@@ -1,6 +1,5 @@
 {{ signal_config('int_signal_sector_neutral', score_datasets()) }}
 -- Value score of the 3 best stocks of each sector at the last session of a quarter; the sector as known at the decision.
---
 with valued as (
     select
         scores.score_date as session,
